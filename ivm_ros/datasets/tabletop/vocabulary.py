@@ -20,12 +20,15 @@ KINDS: dict[str, tuple[str, ...]] = {
     "lemon": ("lemon",),
     "apple": ("apple",),
     "banana": ("banana",),
+    "carrot": ("carrot",),
     "spoon": ("spoon",),
     "fork": ("fork",),
+    "knife": ("knife",),
     "pen": ("pen", "marker"),
     "screwdriver": ("screwdriver",),
     "hammer": ("hammer",),
     "nut": ("nut", "metal nut"),
+    "book": ("book",),
     "duck": ("duck", "rubber duck"),
     "teddy": ("teddy", "teddy bear", "stuffed bear"),
     "lego": ("lego brick", "toy brick", "lego"),
@@ -35,6 +38,7 @@ KINDS: dict[str, tuple[str, ...]] = {
     "cylinder": ("cylinder",),
     "cone": ("cone",),
     "ring": ("ring", "torus"),
+    "pyramid": ("pyramid",),
 }
 
 COLORS: dict[str, tuple[str, ...]] = {
@@ -54,7 +58,7 @@ COLORS: dict[str, tuple[str, ...]] = {
 
 MATERIALS: dict[str, tuple[str, ...]] = {
     "metal": ("metal", "shiny", "metallic"),
-    "matte": ("matte",),
+    "wooden": ("wooden", "wood"),
     "checkered": ("checkered", "checked"),
     "striped": ("striped",),
 }
