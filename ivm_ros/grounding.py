@@ -60,6 +60,8 @@ def check_instruction(instruction: Any) -> str:
         raise InvalidInstructionError(
             f"expected an instruction in words such as 'the red cup', got {instruction[:40]!r}"
         )
+    if "\ufffd" in text:  # what the middleware puts where bytes were not UTF-8
+        raise InvalidInstructionError(f"expected an instruction in UTF-8, got {instruction[:40]!r}")
     if len(text) > MAX_INSTRUCTION_CHARS:
         raise InvalidInstructionError(
             f"expected at most {MAX_INSTRUCTION_CHARS} characters of instruction, got {len(text)}"
