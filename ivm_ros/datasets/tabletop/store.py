@@ -1,8 +1,8 @@
 """The training store: rendered views in plain arrays on disk, read whole into memory.
 
 A shard is three files that share a stem: `<stem>.images.npy` (N, H, W, 3) uint8 RGB, `<stem>.instances.npy`
-(N, H, W) uint8 and `<stem>.jsonl` with one `ViewRecord` a line. The jsonl is written last, by rename, so a shard
-whose jsonl exists is complete.
+(N, H, W) uint8 and `<stem>.jsonl` with one `ViewRecord` a line. The jsonl is written last, by rename, so a
+shard whose jsonl exists is complete.
 """
 
 from __future__ import annotations
@@ -111,7 +111,8 @@ def load_store(stems: Iterable[Path], progress: bool = True) -> Store:
     stems = list(stems)
     if not stems:
         raise StoreError("expected at least one finished shard, got none; render some first")
-    images, instances, records = [], [], []
+    images, instances = [], []
+    records: list[ViewRecord] = []
     for stem in track(stems, "reading shards", disable=not progress):
         shard = _load_shard(stem)
         images.append(shard.images)
