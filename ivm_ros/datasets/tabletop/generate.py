@@ -8,12 +8,20 @@ from __future__ import annotations
 import multiprocessing
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, TypeVar
+from random import Random
+from typing import Annotated, Any, TypeVar
 
+import cv2
+import numpy as np
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from ..folder import INDEX
+from ..folder_writer import Answer, write_index, write_picture
+from .instructions import MIN_PIXELS, Question, questions
+from .scene import Scene
 from .store import complete_shards, write_shard
 
 TRAIN_SEEDS = range(0, 1_000_000)
@@ -23,6 +31,7 @@ SPLITS = {"train": TRAIN_SEEDS, "validation": VALIDATION_SEEDS, "test": TEST_SEE
 """Scene seeds of each split; nothing is trained on seeds from 1,000,000 on, nor on their object pools."""
 
 SHARD_SCENES = 250
+FOLDER_CHUNK = 25
 STORE_SIZE = (256, 192)
 
 Task = TypeVar("Task")
@@ -100,6 +109,84 @@ def write_store(folder: Path, split: str, scenes: int, workers: int = 1) -> list
         ready = "".join(f"{stem}\n" for stem in complete_shards(folder))
         (folder / "READY").write_text(ready)
     return [stem for stem in complete_shards(folder) if stem.name.startswith(f"{split}-")]
+
+
+def write_folder(
+    output: Path,
+    scenes: int,
+    seed: int = TEST_SEEDS.start,
+    size: tuple[int, int] = (640, 480),
+    workers: int = 1,
+    questions_per_view: int = 3,
+) -> int:
+    """Render scenes with depth into the folder format and return the number of entries.
+
+    Args:
+        output: folder; made if missing, must not have an index yet.
+        scenes: how many; each gives two views.
+        seed: of the first scene; see `SPLITS`.
+        size: (width, height) of the pictures.
+        workers: processes; the result does not depend on it.
+        questions_per_view: how many instructions are asked about each view, at most.
+
+    Raises:
+        FileExistsError: `output` has an index.
+    """
+    if (output / INDEX).exists():
+        raise FileExistsError(f"{output / INDEX} exists; choose another folder or remove this one")
+    output.mkdir(parents=True, exist_ok=True)
+    tasks = [
+        _FolderTask(output, range(start, min(start + FOLDER_CHUNK, seed + scenes)), size, questions_per_view)
+        for start in range(seed, seed + scenes, FOLDER_CHUNK)
+    ]
+    done = dict(in_processes(_render_folder_part, tasks, workers, f"rendering {scenes} scenes"))
+    entries = [entry for task in tasks for entry in done[task]]
+    write_index(output, entries)
+    return len(entries)
+
+
+@dataclass(frozen=True)
+class _FolderTask:
+    output: Path
+    seeds: range
+    size: tuple[int, int]
+    questions_per_view: int
+
+
+def _render_folder_part(task: _FolderTask) -> list[dict[str, Any]]:
+    from .renderer import TabletopRenderer
+
+    renderer = TabletopRenderer(task.size)
+    entries = []
+    try:
+        for seed in task.seeds:
+            for view, scene in enumerate(renderer.render(seed)):
+                random = Random(2 * seed + view)
+                asked = clear_questions(scene, random, task.questions_per_view)
+                entries += write_picture(
+                    task.output,
+                    f"{seed:07d}_{view}",
+                    scene.image,
+                    {item.instance: scene.instances == item.instance for item in scene.objects},
+                    [Answer(question.text, question.targets, question.tag) for question in asked],
+                    scene.depth,
+                    scene.intrinsics,
+                )
+    finally:
+        renderer.close()
+    return entries
+
+
+def clear_questions(scene: Scene, random: Random, count: int) -> list[Question]:
+    """Return up to `count` questions to which every object in view is clearly a yes or a no.
+
+    What is too small to be asked about is decided at the store's resolution, whatever the picture's.
+    """
+    instances = cv2.resize(scene.instances, STORE_SIZE, interpolation=cv2.INTER_NEAREST).astype(np.uint8)
+    asked = questions(scene.objects, instances, random, 4 * count, split="validation")
+    visible = {i.instance for i in scene.objects if (instances == i.instance).sum() >= MIN_PIXELS}
+    unique = {question.text: question for question in asked if visible.isdisjoint(question.ignored)}
+    return list(unique.values())[:count]
 
 
 def main(

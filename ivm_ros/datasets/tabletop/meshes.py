@@ -128,7 +128,7 @@ def tube(path: npt.ArrayLike, radii: npt.ArrayLike, segments: int = 12) -> Mesh:
 
 
 def ring(radius: float, thickness: float) -> Mesh:
-    """Return a torus that lies on z = 0: `radius` to the middle of its tube, `thickness` of the tube, metres."""
+    """Return a torus that lies on z = 0; `radius` goes to the middle of its tube of `thickness`, metres."""
     angles = np.linspace(0, 2 * math.pi, 15)[:-1] - math.pi / 2
     half = thickness / 2
     profile = [(radius + half * math.cos(a), half + half * math.sin(a)) for a in angles]
