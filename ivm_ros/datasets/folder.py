@@ -5,8 +5,8 @@
     {"image": "000001.jpg", "instruction": "the red cup", "masks": ["000001_1.png"],
      "boxes": [[x_min, y_min, x_max, y_max]]}
 
-Paths are relative to the folder. Masks are single-channel 8-bit pictures of the image's size, values 0 and 255,
-one for each target; boxes are half-open and in pixels, one for each mask; both lists are empty where
+Paths are relative to the folder. Masks are single-channel 8-bit pictures of the image's size with values 0
+and 255, one for each target; boxes are half-open and in pixels, one for each mask; both lists are empty where
 nothing matches. Optional keys: "tag" (text, what kind of question it is), "intrinsics" ([fx, fy, cx, cy],
 pixels) and "depth" (a 16-bit PNG of the image's size, millimetres along the optical axis, 0 where unknown).
 Others are ignored. `folder_writer` writes it.
@@ -25,7 +25,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from ..grounding import Box, Image, InvalidInstructionError, Mask, check_instruction
+from ivm_ros.grounding import Box, Image, InvalidInstructionError, Mask, check_instruction
 
 INDEX = "index.jsonl"
 

@@ -196,10 +196,8 @@ class _Tabletop:
         item = self.items[number]
         for _ in range(ATTEMPTS):
             turn = rotation("z", random.uniform(0, 360)) @ _pose(item, random)
-            points = item.points @ turn.T
-            on, spot = self._spot(points, random)
-            corner = points.min(axis=0)
-            position = np.array([spot[0], spot[1], spot[2] - corner[2]])
+            on, spot = self._spot(item.points @ turn.T, random)
+            position = standing(item, turn, spot)
             footprint = _footprint(item, turn, position)
             if on is None and any(_overlap(footprint, other) for other in self.footprints):
                 continue
@@ -223,6 +221,12 @@ class _Tabletop:
                     return index, placed.position + placed.turn @ shift
         angle, distance = random.uniform(0, 2 * math.pi), self.spread * math.sqrt(random.random())
         return None, np.array([distance * math.cos(angle), distance * math.sin(angle), 0.0])
+
+
+def standing(item: Item, turn: Vector, spot: Vector) -> Vector:
+    """Return the (3,) position at which the lowest vertex of a turned object is at the height of `spot`."""
+    lowest = (item.points @ turn.T)[:, 2].min()
+    return np.array([spot[0], spot[1], spot[2] - lowest])
 
 
 def _pose(item: Item, random: Random) -> Vector:

@@ -28,6 +28,7 @@ PACKAGES = ("bread", "can", "cereal", "glass", "lemon", "soda")
 """Robosuite's textures that belong on things and not on tables and walls."""
 
 LIGHTS = 3
+SAMPLES = 4  # per pixel, against jagged edges
 
 
 @dataclass(frozen=True)
@@ -95,12 +96,12 @@ def _draw_assets(random: np.random.Generator) -> list[Asset]:
 class _Builder:
     """Fills an `MjSpec`; textures are numbered in the order in which they are added."""
 
-    def __init__(self, random: np.random.Generator, offscreen: tuple[int, int], samples: int) -> None:
+    def __init__(self, random: np.random.Generator, offscreen: tuple[int, int], shadow: int) -> None:
         self.random = random
         self.spec = mujoco.MjSpec()
         self.spec.visual.global_.offwidth, self.spec.visual.global_.offheight = offscreen
-        self.spec.visual.quality.offsamples = samples
-        self.spec.visual.quality.shadowsize = 1024
+        self.spec.visual.quality.offsamples = SAMPLES
+        self.spec.visual.quality.shadowsize = shadow
         self.spec.visual.map.znear, self.spec.visual.map.zfar = 0.02, 12.0
         self.spec.stat.extent = 1.0
         self.textures = 0
@@ -187,15 +188,6 @@ class _Builder:
                 found[name].append(Finish(self.texture(pixels, True), color))
         return {name: tuple(items) for name, items in found.items()}
 
-    def surfaces(self) -> tuple[int, ...]:
-        folder = robosuite_folder()
-        files = sorted((folder / "textures").glob("*.png")) if folder else []
-        files = [file for file in files if file.stem not in PACKAGES]
-        chosen = self.random.permutation(len(files))[:ROBOSUITE_SURFACES]
-        made = [textures.surface(self.random) for _ in range(PROCEDURAL_SURFACES)]
-        made += [textures.surface_from_file(files[i]) for i in sorted(chosen)]
-        return tuple(self.texture(pixels, False) for pixels in made)
-
     def pictures(self, names: Sequence[str]) -> dict[str, int]:
         folder = robosuite_folder()
         if folder is None:
@@ -204,18 +196,46 @@ class _Builder:
         return {name: self.texture(textures.surface_from_file(file), False) for name, file in files.items()}
 
 
-def build_pool(seed: int, offscreen: tuple[int, int], samples: int = 4) -> Pool:
+def _draw_surfaces(random: np.random.Generator) -> list[textures.Texture]:
+    """Draw textures for tables, floors and walls; the procedural ones come first."""
+    folder = robosuite_folder()
+    files = sorted((folder / "textures").glob("*.png")) if folder else []
+    files = [file for file in files if file.stem not in PACKAGES]
+    chosen = random.permutation(len(files))[:ROBOSUITE_SURFACES]
+    made = [textures.surface(random) for _ in range(PROCEDURAL_SURFACES)]
+    return made + [textures.surface_from_file(files[i]) for i in sorted(chosen)]
+
+
+def build_pool(seed: int, offscreen: tuple[int, int]) -> Pool:
     """Draw and compile a pool.
 
     Args:
         seed: same seed, same pool, as long as robosuite is installed in both cases or in neither.
         offscreen: (width, height) of the largest picture that will be rendered.
-        samples: per pixel, against jagged edges.
     """
     random = np.random.default_rng([seed, 1])
     assets = _draw_assets(random)
-    builder = _Builder(random, offscreen, samples)
-    surfaces = builder.surfaces()
+    return compile_pool(assets, _draw_surfaces(random), random, offscreen)
+
+
+def compile_pool(
+    assets: Sequence[Asset],
+    surfaces: Sequence[textures.Texture],
+    random: np.random.Generator,
+    offscreen: tuple[int, int],
+    shadow: int = 1024,
+) -> Pool:
+    """Compile a pool of given objects.
+
+    Args:
+        assets: its objects.
+        surfaces: (256, 256, 3) uint8 RGB textures for table, floor and walls, at least one.
+        random: draws the textures of the objects.
+        offscreen: (width, height) of the largest picture that will be rendered.
+        shadow: side of the shadow map, pixels.
+    """
+    builder = _Builder(random, offscreen, shadow)
+    numbers = tuple(builder.texture(pixels, False) for pixels in surfaces)
     finishes = builder.finishes()
     pictures = builder.pictures(sorted({asset.picture for asset in assets if asset.picture}))
     builder.room()
@@ -223,7 +243,7 @@ def build_pool(seed: int, offscreen: tuple[int, int], samples: int = 4) -> Pool:
         builder.object(index, asset)
     model = builder.spec.compile()
     items = tuple(_item(model, index, asset) for index, asset in enumerate(assets))
-    return Pool(model, items, surfaces, finishes, pictures, tuple(model.geom(name).id for name in ROOM))
+    return Pool(model, items, numbers, finishes, pictures, tuple(model.geom(name).id for name in ROOM))
 
 
 def _item(model: mujoco.MjModel, index: int, asset: Asset) -> Item:

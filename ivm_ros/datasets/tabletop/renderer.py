@@ -6,7 +6,7 @@ The OpenGL library is that of the environment variable MUJOCO_GL, "osmesa" (the 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -53,8 +53,13 @@ class PoolRenderer:
 
     def render(self, layout: Layout) -> list[Scene]:
         """Return one `Scene` for each camera of the layout."""
+        return list(self.frames(layout))
+
+    def frames(self, layout: Layout) -> Iterator[Scene]:
+        """Yield what `render` returns; nothing else may be rendered meanwhile."""
         self._apply(layout)
-        return [self._view(layout, camera) for camera in layout.cameras]
+        for camera in layout.cameras:
+            yield self._view(layout, camera)
 
     def _apply(self, layout: Layout) -> None:
         """Write a layout into the model; whatever an earlier one wrote is overwritten."""

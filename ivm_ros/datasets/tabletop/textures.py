@@ -42,7 +42,8 @@ def _blend(amount: npt.NDArray[np.float32], first: npt.ArrayLike, second: npt.Ar
     return np.clip(mixed * 255, 0, 255).astype(np.uint8)
 
 
-def _wood(random: Random, brightness: tuple[float, float] = (0.55, 0.9)) -> Texture:
+def wood(random: Random, brightness: tuple[float, float] = (0.55, 0.9)) -> Texture:
+    """Draw a (256, 256, 3) uint8 RGB texture of wood whose light parts have this value in HSV."""
     hue, saturation = random.uniform(0.05, 0.11), random.uniform(0.25, 0.65)
     light = colorsys.hsv_to_rgb(hue, saturation, random.uniform(*brightness))
     dark = colorsys.hsv_to_rgb(hue, saturation, 0.55 * random.uniform(*brightness))
@@ -89,7 +90,7 @@ def _cloth(random: Random) -> Texture:
     )
 
 
-SURFACES: tuple[Callable[[Random], Texture], ...] = (_wood, _wood, _stone, _speckle, _cells, _tiles, _cloth)
+SURFACES: tuple[Callable[[Random], Texture], ...] = (wood, wood, _stone, _speckle, _cells, _tiles, _cloth)
 
 
 def surface(random: Random) -> Texture:
@@ -125,7 +126,7 @@ def striped(random: Random, first: npt.ArrayLike, second: npt.ArrayLike) -> Text
 
 def wooden(random: Random) -> Texture:
     """Return cube faces of brown wood."""
-    face = cv2.resize(_wood(random, (0.45, 0.62)), (FACE_SIDE, FACE_SIDE), interpolation=cv2.INTER_AREA)
+    face = cv2.resize(wood(random, (0.45, 0.62)), (FACE_SIDE, FACE_SIDE), interpolation=cv2.INTER_AREA)
     return np.concatenate([face] * 6)
 
 
