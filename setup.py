@@ -64,7 +64,9 @@ def generate_interfaces(build: Path) -> Path:
         [cmake, "--build", str(build / "cmake")],
         [cmake, "--install", str(build / "cmake")],
     ):
-        subprocess.run(command, check=True, env=environment, stdout=sys.stderr)
+        if subprocess.run(command, env=environment, stdout=sys.stderr).returncode:
+            # SystemExit, because setuptools swallows every other exception in an editable install.
+            raise SystemExit(f"ivm_ros: the interfaces could not be built; this failed: {' '.join(command)}")
     return prefix
 
 
@@ -94,6 +96,7 @@ class BuildWithInterfaces(build_py):
                 shutil.rmtree(package / path.name, ignore_errors=True)
                 shutil.copytree(path, package / path.name)
             elif path.suffix == ".so":
+                (package / path.name).unlink(missing_ok=True)  # a running process may have it mapped
                 shutil.copy2(path, package)
 
 
@@ -103,6 +106,10 @@ class BinaryDistribution(Distribution):
     def has_ext_modules(self) -> bool:
         """Return true, so that the wheel gets a platform's tag."""
         return True
+
+    def has_data(self) -> bool:
+        """Return whether an editable install has data files; setuptools asks, but has no such method."""
+        return bool(self.data_files)
 
 
 setup(cmdclass={"build_py": BuildWithInterfaces}, distclass=BinaryDistribution)
