@@ -1,0 +1,125 @@
+"""`ivm-ros` itself: its commands with their options, and how errors reach people."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Optional
+
+import typer
+from rich.console import Console
+
+app = typer.Typer(
+    name="ivm-ros",
+    help="Tell the robot's camera what matters: instructions in plain words, grounded in images.",
+    epilog="Begin with: ivm-ros demo",
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+
+Model = Annotated[str, typer.Option(help="Name of the model; `ivm-ros doctor` lists them.")]
+Checkpoint = Annotated[
+    Optional[Path],  # noqa: UP045 - typer reads this at run time, on Python 3.10 too
+    typer.Option(help="The model's weights, a file or folder; else those that ship with it."),
+]
+Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 ...")]
+
+
+@app.command()
+def demo(
+    headless: Annotated[bool, typer.Option(help="No window, even where there is a screen.")] = False,
+    seconds: Annotated[float, typer.Option(min=1.0, help="How long to run.")] = 10.0,
+    instruction: Annotated[str, typer.Option(help="What to find; else the clip's first instruction.")] = "",
+    model: Model = "ivm-tiny",
+    checkpoint: Checkpoint = None,
+    device: Device = "auto",
+    source: Annotated[
+        str, typer.Option(help="clip, a webcam's number, a video, a folder or a bag.")
+    ] = "clip",
+    report: Annotated[Optional[Path], typer.Option(help="Write the measurements to this JSON file.")] = None,  # noqa: UP045
+    output: Annotated[Path, typer.Option(help="Where video and contact sheet go.")] = Path("ivm_ros_output"),
+) -> None:
+    """Run camera node and grounding node as processes on a real ROS 2 graph, and watch them work."""
+    from ivm_ros.cli.demo import run_demo
+
+    raise typer.Exit(
+        run_demo(
+            headless=headless,
+            seconds=seconds,
+            instruction=instruction,
+            model=model,
+            checkpoint=checkpoint,
+            device=device,
+            source=source,
+            report=report,
+            output=output,
+        )
+    )
+
+
+@app.command()
+def ground(
+    image: Annotated[Path, typer.Argument(help="The picture.")],
+    instruction: Annotated[str, typer.Argument(help="What to find in it, in words.")],
+    model: Model = "ivm-tiny",
+    checkpoint: Checkpoint = None,
+    device: Device = "auto",
+    output: Annotated[Path, typer.Option(help="Folder for the results.")] = Path("ivm_ros_output"),
+    mode: Annotated[str, typer.Option(help="How masked.png shows the target.")] = "highlight",
+    as_json: Annotated[bool, typer.Option("--json", help="Print grounding.json and nothing else.")] = False,
+) -> None:
+    """Ground one instruction in one picture, and write masked image, mask, heatmap, overlay and JSON."""
+    from ivm_ros.cli.ground import run_ground
+
+    run_ground(image, instruction, model, checkpoint, device, output, mode, as_json)
+
+
+@app.command("eval")
+def evaluate(
+    dataset: Annotated[Path, typer.Option(help="Folder with an index.jsonl (docs/datasets.md).")],
+    model: Model = "ivm-tiny",
+    checkpoint: Checkpoint = None,
+    device: Device = "auto",
+    json: Annotated[Optional[Path], typer.Option(help="Write the results to this JSON file.")] = None,  # noqa: UP045
+    strict: Annotated[bool, typer.Option(help="Stop at a bad record; else it is skipped and named.")] = False,
+) -> None:
+    """Measure a model on a dataset: gIoU, cIoU, Acc@0.5 of boxes, no-target accuracy."""
+    from ivm_ros.cli.evaluate import run_eval
+
+    run_eval(dataset, model, checkpoint, device, json, strict)
+
+
+@app.command()
+def render(
+    output: Annotated[Path, typer.Argument(help="New folder for the dataset.")],
+    scenes: Annotated[int, typer.Option(min=1, help="How many scenes.")] = 100,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the first scene.")] = 1_000_000,
+    width: Annotated[int, typer.Option(min=64, max=4096)] = 640,
+    height: Annotated[int, typer.Option(min=64, max=4096)] = 480,
+    workers: Annotated[int, typer.Option(min=1, help="Processes.")] = 2,
+) -> None:
+    """Render a tabletop dataset with instructions, masks, boxes and depth (needs the extra "sim")."""
+    from ivm_ros.cli.render import run_render
+
+    run_render(output, scenes, seed, (width, height), workers)
+
+
+@app.command()
+def doctor() -> None:
+    """Say which ROS 2, device, packages, models and weights are usable, and what to do about the others."""
+    from ivm_ros.cli.doctor import run_doctor
+
+    raise typer.Exit(run_doctor())
+
+
+def main() -> None:
+    """Run the command line; a mistake of the user's ends in one line, not in a traceback."""
+    try:
+        app()
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except (ValueError, OSError, ImportError) as error:
+        Console(stderr=True).print(f"[bold red]error:[/] {error}", highlight=False, soft_wrap=True)
+        sys.exit(2)

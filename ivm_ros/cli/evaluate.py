@@ -1,0 +1,62 @@
+"""`ivm-ros eval`: a model measured on a dataset in the folder format."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+import ivm_ros
+from ivm_ros.datasets.folder import Folder
+from ivm_ros.evaluation.metrics import Metrics
+from ivm_ros.evaluation.runner import Report, evaluate
+
+_COLUMNS = {
+    "giou": "gIoU",
+    "ciou": "cIoU",
+    "acc_50": "box Acc@0.5",
+    "n_acc": "no-target acc",
+    "t_acc": "kept",
+}
+
+
+def run_eval(
+    dataset: Path, model: str, checkpoint: Path | None, device: str, output: Path | None, strict: bool
+) -> None:
+    """Evaluate, print a table, and write the JSON."""
+    console = Console()
+    folder = Folder(dataset, skip_bad=not strict)
+    grounder = ivm_ros.load(model, checkpoint=checkpoint, device=device)
+    report = evaluate(grounder, folder, Console(stderr=True))
+    console.print(_table(report, f"{model} on {dataset.name}"))
+    for problem in report.skipped[:5]:
+        console.print(f"[yellow]skipped[/] {problem}", highlight=False, soft_wrap=True)
+    if len(report.skipped) > 5:
+        console.print(f"[yellow]skipped[/] {len(report.skipped) - 5} more")
+    if output is not None:
+        output.parent.mkdir(parents=True, exist_ok=True)
+        result = {"model": model, "dataset": str(dataset), **report.to_json()}
+        output.write_text(json.dumps(result, indent=2) + "\n")
+        console.print(f"written to {output}", highlight=False, soft_wrap=True)
+    if not report.overall.samples:
+        raise ValueError(f"expected at least one usable sample in {dataset}, got none")
+
+
+def _table(report: Report, title: str) -> Table:
+    table = Table(title=title, title_justify="left")
+    table.add_column("questions")
+    table.add_column("samples", justify="right")
+    for heading in _COLUMNS.values():
+        table.add_column(heading, justify="right")
+    rows = {**dict(sorted(report.by_tag.items())), "all": report.overall}
+    for name, metrics in rows.items():
+        table.add_row(name, str(metrics.samples), *_cells(metrics), end_section=name != "all")
+    return table
+
+
+def _cells(metrics: Metrics) -> list[str]:
+    fractions = metrics.fractions()
+    values = [fractions[name] for name in _COLUMNS]
+    return ["-" if value is None else f"{value:.3f}" for value in values]

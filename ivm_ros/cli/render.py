@@ -1,0 +1,15 @@
+"""`ivm-ros render`: a tabletop dataset in the folder format."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from rich.console import Console
+
+from ivm_ros.datasets.tabletop.generate import write_folder
+
+
+def run_render(output: Path, scenes: int, seed: int, size: tuple[int, int], workers: int) -> None:
+    """Render and say where the result is."""
+    write_folder(output, scenes, seed, size, workers)
+    Console().print(f"{output}/index.jsonl is ready: ivm-ros eval --dataset {output}", soft_wrap=True)

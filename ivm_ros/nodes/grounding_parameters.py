@@ -1,0 +1,147 @@
+"""The grounding node's parameters, and the settings that they make."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ivm_ros.grounding import check_instruction
+from ivm_ros.nodes.parameters import Parameter
+from ivm_ros.rendering import MODES, NOT_FOUND_RULES, RenderSettings
+
+_RENDER_PREFIX = "display."
+
+PARAMETERS = (
+    Parameter("model", "ivm-tiny", "Name of the model; `ivm-ros doctor` lists them."),
+    Parameter("checkpoint", "", "The model's weights, a file or folder; empty for those that ship with it."),
+    Parameter("device", "auto", "Where the model runs: auto, cpu, cuda, cuda:1 ..."),
+    Parameter("autostart", True, "Configure and activate at start-up; false leaves that to a manager."),
+    Parameter(
+        "image_transport",
+        "raw",
+        "Subscribe to sensor_msgs/Image on `image` (raw) or CompressedImage on `image/compressed`.",
+        choices=("raw", "compressed"),
+    ),
+    Parameter("instruction", "", "What to ground at start; several go on lines of their own.", live=True),
+    Parameter(
+        "max_rate",
+        0.0,
+        "Ground at most this many frames a second; 0 grounds as many as the model can.",
+        live=True,
+        minimum=0.0,
+        maximum=1000.0,
+    ),
+    Parameter(
+        "service_timeout",
+        10.0,
+        "Seconds after which `~/ground` gives up, where the request names no time.",
+        live=True,
+        minimum=0.1,
+        maximum=600.0,
+    ),
+    Parameter(
+        "camera_timeout",
+        2.0,
+        "Seconds without a frame after which /diagnostics says that the camera stopped.",
+        live=True,
+        minimum=0.1,
+        maximum=600.0,
+    ),
+    Parameter("publish_target_masks", True, "Put each target's own mask into `~/grounding`.", live=True),
+    Parameter(
+        "display.mode",
+        "highlight",
+        "How `~/masked_image` shows the target.",
+        live=True,
+        choices=tuple(MODES),
+    ),
+    Parameter(
+        "display.fill",
+        "white",
+        "What stands where nothing matters: white, black, gray, mean or '#rrggbb'.",
+        live=True,
+    ),
+    Parameter(
+        "display.threshold",
+        0.5,
+        "Heatmap value above which a pixel matters.",
+        live=True,
+        minimum=0.0,
+        maximum=1.0,
+    ),
+    Parameter("display.crop", False, "Cut `~/masked_image` to the target.", live=True),
+    Parameter(
+        "display.not_found",
+        "pass_through",
+        "What `~/masked_image` shows when nothing is found: all of the image, nothing, or as before.",
+        live=True,
+        choices=NOT_FOUND_RULES,
+    ),
+    Parameter(
+        "display.dilate_rate",
+        0.05,
+        "Margin around the target as a share of the image's height (soft modes: width).",
+        live=True,
+        minimum=0.0,
+        maximum=0.5,
+    ),
+    Parameter(
+        "display.dilate_kernel",
+        21,
+        "Margin of the hard modes: kernel side in pixels, odd.",
+        live=True,
+        minimum=1,
+        maximum=999,
+    ),
+    Parameter(
+        "display.blur_kernel",
+        201,
+        "Strength of the blurred background: kernel side in pixels, odd.",
+        live=True,
+        minimum=1,
+        maximum=999,
+    ),
+    Parameter(
+        "display.range_threshold",
+        0.5,
+        "Soft modes keep everything where the heatmap spans no more than this.",
+        live=True,
+        minimum=0.0,
+        maximum=1.0,
+    ),
+    Parameter(
+        "display.box_threshold",
+        0.5,
+        "Soft modes crop to where the weight is above this.",
+        live=True,
+        minimum=0.0,
+        maximum=1.0,
+    ),
+    Parameter(
+        "display.min_reserved",
+        0.2,
+        "Soft modes keep this share of the image everywhere.",
+        live=True,
+        minimum=0.0,
+        maximum=1.0,
+    ),
+)
+
+
+def render_settings(values: dict[str, Any]) -> RenderSettings:
+    """Return the display settings of these parameter values; ValueError says which one is out of range."""
+    return RenderSettings(**{name: values[_RENDER_PREFIX + name] for name in RenderSettings.names()})
+
+
+def split_instructions(text: str) -> tuple[str, ...]:
+    """Return the instructions of a text, one per non-empty line.
+
+    Raises:
+        InvalidInstructionError: one of them is unusable.
+    """
+    return tuple(check_instruction(line) for line in text.splitlines() if line.strip())
+
+
+def check_values(values: dict[str, Any]) -> None:
+    """Raise ValueError with the reason if these values do not work together."""
+    render_settings(values)
+    split_instructions(values["instruction"])

@@ -1,0 +1,139 @@
+"""Parameters as a table: declared with descriptors, checked on every change, read as typed settings."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from rcl_interfaces.msg import (
+    FloatingPointRange,
+    IntegerRange,
+    ParameterDescriptor,
+    SetParametersResult,
+)
+from rclpy.node import Node
+from rclpy.parameter import Parameter as RosParameter
+
+Value = bool | int | float | str
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One parameter of a node.
+
+    Attributes:
+        name: its ROS name; dots make groups.
+        default: its default; its type is the parameter's type (a float also takes whole numbers).
+        description: one line for `ros2 param describe` and the docs.
+        live: whether it may change while the node runs; the others are read-only.
+        minimum, maximum: inclusive range of numbers.
+        choices: the values that text may have; empty means any.
+    """
+
+    name: str
+    default: Value
+    description: str
+    live: bool = False
+    minimum: float | None = None
+    maximum: float | None = None
+    choices: tuple[str, ...] = ()
+
+    def problem(self, value: Any) -> str | None:
+        """Return why `value` is refused, or None if it is fine."""
+        kind = type(self.default)
+        accepted: tuple[type, ...] = (int, float) if kind is float else (kind,)
+        if not isinstance(value, accepted) or (isinstance(value, bool) and kind is not bool):
+            return f"{self.name}: expected {kind.__name__}, got {value!r}"
+        if self.choices and value not in self.choices:
+            return f"{self.name}: expected one of {', '.join(self.choices)}, got {value!r}"
+        if isinstance(value, (int, float)) and self.minimum is not None and self.maximum is not None:
+            inside = math.isfinite(value) and self.minimum <= value <= self.maximum
+            if not inside:
+                return f"{self.name}: expected {self.minimum:g} to {self.maximum:g}, got {value:g}"
+        return None
+
+    def descriptor(self) -> ParameterDescriptor:
+        """Return what `ros2 param describe` shows."""
+        descriptor = ParameterDescriptor(
+            name=self.name, description=self.description, read_only=not self.live
+        )
+        descriptor.additional_constraints = f"one of: {', '.join(self.choices)}" if self.choices else ""
+        if self.minimum is not None and self.maximum is not None:
+            if isinstance(self.default, float):
+                # Without it, `-p display.threshold:=1` would be refused for being a whole number.
+                descriptor.dynamic_typing = True
+                descriptor.floating_point_range = [
+                    FloatingPointRange(from_value=float(self.minimum), to_value=float(self.maximum))
+                ]
+            else:
+                descriptor.integer_range = [
+                    IntegerRange(from_value=int(self.minimum), to_value=int(self.maximum), step=1)
+                ]
+        return descriptor
+
+
+class Parameters:
+    """The declared parameters of one node: checked on change, read by name.
+
+    Args:
+        node: the node to declare them on.
+        table: what to declare.
+        check: called with all values after a change; raises ValueError with the reason to refuse it.
+        on_change: called with the names that changed and all values, after a change was accepted.
+
+    Raises:
+        ValueError: a value given at start-up is refused; the message names the parameter.
+    """
+
+    def __init__(
+        self,
+        node: Node,
+        table: Sequence[Parameter],
+        check: Callable[[dict[str, Any]], None] = lambda values: None,
+        on_change: Callable[[set[str], dict[str, Any]], None] = lambda names, values: None,
+    ) -> None:
+        self._table = {parameter.name: parameter for parameter in table}
+        self._check = check
+        self._on_change = on_change
+        self.values: dict[str, Any] = {}
+        for parameter in table:
+            try:
+                declared = node.declare_parameter(parameter.name, parameter.default, parameter.descriptor())
+            except Exception as error:  # rclpy has an exception of its own per kind of mistake
+                raise ValueError(f"parameter {parameter.name}: {error}") from error
+            reason = parameter.problem(declared.value)
+            if reason:
+                raise ValueError(reason)
+            self.values[parameter.name] = self._typed(parameter, declared.value)
+        check(self.values)
+        node.add_on_set_parameters_callback(self._on_set)
+
+    def __getitem__(self, name: str) -> Any:
+        return self.values[name]
+
+    @staticmethod
+    def _typed(parameter: Parameter, value: Any) -> Any:
+        return float(value) if isinstance(parameter.default, float) else value
+
+    def _on_set(self, changes: list[RosParameter]) -> SetParametersResult:
+        accepted: dict[str, Any] = {}
+        for change in changes:
+            parameter = self._table.get(change.name)
+            if parameter is None:
+                continue  # use_sim_time, qos_overrides: not ours
+            reason = parameter.problem(change.value)
+            if reason:
+                return SetParametersResult(successful=False, reason=reason)
+            accepted[change.name] = self._typed(parameter, change.value)
+        values = {**self.values, **accepted}
+        try:
+            self._check(values)
+        except ValueError as error:
+            return SetParametersResult(successful=False, reason=str(error))
+        changed = {name for name, value in accepted.items() if value != self.values[name]}
+        self.values = values
+        if changed:
+            self._on_change(changed, values)
+        return SetParametersResult(successful=True)

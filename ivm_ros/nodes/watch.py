@@ -1,0 +1,36 @@
+"""Run a watcher in this process while something else goes on."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+
+import rclpy
+from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+
+from ivm_ros.grounding import Image
+from ivm_ros.nodes.watcher import Watcher
+
+
+@contextmanager
+def watching(namespace: str, on_picture: Callable[[str, Image], None]) -> Iterator[Watcher]:
+    """Spin a `Watcher` on a thread for the time of a `with` block."""
+    rclpy.init()
+    watcher = Watcher(namespace, on_picture)
+    executor = SingleThreadedExecutor()
+    executor.add_node(watcher)
+
+    def spin() -> None:
+        with suppress(ExternalShutdownException):
+            executor.spin()
+
+    thread = threading.Thread(target=spin, name="watcher", daemon=True)
+    thread.start()
+    try:
+        yield watcher
+    finally:
+        executor.shutdown()
+        thread.join(5.0)
+        watcher.destroy_node()
+        rclpy.try_shutdown()
