@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -22,7 +24,7 @@ class HyperNetwork(nn.Module):
     def __init__(self, channels: int, out_channels: int, depth: int = 3) -> None:
         super().__init__()
         widths = [channels] * depth + [out_channels]
-        self.layers = nn.ModuleList(nn.Linear(i, o) for i, o in zip(widths, widths[1:], strict=False))
+        self.layers = nn.ModuleList(nn.Linear(i, o) for i, o in itertools.pairwise(widths))
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (..., channels) to (..., out_channels)."""

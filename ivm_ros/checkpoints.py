@@ -1,0 +1,149 @@
+"""Checkpoint files to state dicts to modules: strict, without pickle, with errors that name every key.
+
+Two formats are read: safetensors, and torch files whose content is tensors and plain containers
+(`weights_only=True`). Nothing is ever downloaded.
+"""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+_TORCH_SUFFIXES = {".pt", ".pth", ".bin", ".ckpt"}
+_SHOWN = 20
+
+
+class CheckpointError(ValueError):
+    """A checkpoint that is missing, unreadable, or does not fit the model."""
+
+
+@dataclass(frozen=True)
+class FitReport:
+    """How a state dict fits a module.
+
+    Attributes:
+        missing: keys that the module has and the state dict lacks.
+        unexpected: keys that the state dict has and the module lacks.
+        misshapen: (key, shape in the module, shape in the state dict).
+    """
+
+    missing: tuple[str, ...] = ()
+    unexpected: tuple[str, ...] = ()
+    misshapen: tuple[tuple[str, tuple[int, ...], tuple[int, ...]], ...] = ()
+
+    @property
+    def fits(self) -> bool:
+        """Whether every key and every shape agrees."""
+        return not (self.missing or self.unexpected or self.misshapen)
+
+    def __str__(self) -> str:
+        wrong = [f"{key}: expected {expected}, got {got}" for key, expected, got in self.misshapen]
+        parts = {"missing": self.missing, "unexpected": self.unexpected, "wrong shape": wrong}
+        return (
+            "\n".join(f"{len(keys)} {name}: {_listed(keys)}" for name, keys in parts.items() if keys)
+            or "fits"
+        )
+
+
+def _listed(keys: Sequence[str]) -> str:
+    more = f", and {len(keys) - _SHOWN} more" if len(keys) > _SHOWN else ""
+    return ", ".join(keys[:_SHOWN]) + more
+
+
+def read_state_dict(path: Path | str) -> dict[str, Tensor]:
+    """Read a checkpoint's tensors, on the CPU.
+
+    Args:
+        path: a `.safetensors` file, or a torch file (`.pt`, `.pth`, `.bin`, `.ckpt`) that holds a state dict.
+
+    Raises:
+        CheckpointError: the file is missing, of another format, corrupt, or holds more than tensors.
+    """
+    path = _existing(path)
+    if path.suffix == ".safetensors":
+        return _open_safetensors(path)[0]
+    if path.suffix not in _TORCH_SUFFIXES:
+        known = ", ".join([".safetensors", *sorted(_TORCH_SUFFIXES)])
+        raise CheckpointError(f"expected a checkpoint that ends with one of {known}, got {path}")
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, OSError) as error:
+        raise CheckpointError(
+            f"cannot read {path}: it is corrupt, or holds more than tensors, which is refused ({error})"
+        ) from error
+    if not isinstance(state, Mapping) or not all(isinstance(value, Tensor) for value in state.values()):
+        raise CheckpointError(f"expected {path} to hold a state dict of tensors, got {type(state).__name__}")
+    return dict(state)
+
+
+def read_metadata(path: Path | str) -> dict[str, str]:
+    """Read the text that a safetensors file carries beside its tensors; may be empty.
+
+    Raises:
+        CheckpointError: the file is missing or corrupt.
+    """
+    return _open_safetensors(_existing(path), tensors=False)[1]
+
+
+def write_state_dict(state: Mapping[str, Tensor], path: Path, metadata: Mapping[str, str]) -> None:
+    """Write a safetensors file, by rename, so that a reader never sees half of it."""
+    partial = path.with_suffix(".partial")
+    save_file({key: value.contiguous() for key, value in state.items()}, partial, dict(metadata))
+    partial.replace(path)
+
+
+def fit(module: nn.Module, state: Mapping[str, Tensor]) -> FitReport:
+    """Compare a state dict with a module."""
+    wanted = module.state_dict()
+    common = [key for key in wanted if key in state]
+    return FitReport(
+        missing=tuple(key for key in wanted if key not in state),
+        unexpected=tuple(key for key in state if key not in wanted),
+        misshapen=tuple(
+            (key, tuple(wanted[key].shape), tuple(state[key].shape))
+            for key in common
+            if wanted[key].shape != state[key].shape
+        ),
+    )
+
+
+def load_strictly(module: nn.Module, state: Mapping[str, Tensor], source: Path | str = "checkpoint") -> None:
+    """Load a state dict into a module; dtypes become the module's.
+
+    Args:
+        module: the module.
+        state: its tensors.
+        source: where they come from, for the error.
+
+    Raises:
+        CheckpointError: any key is missing, unexpected or of another shape; all of them are named.
+    """
+    report = fit(module, state)
+    if not report.fits:
+        raise CheckpointError(f"{source} does not fit {type(module).__name__}:\n{report}")
+    module.load_state_dict(dict(state))
+
+
+def _existing(path: Path | str) -> Path:
+    path = Path(path).expanduser()
+    if not path.is_file():
+        raise CheckpointError(f"expected a checkpoint file, but there is none at {path}")
+    return path
+
+
+def _open_safetensors(path: Path, tensors: bool = True) -> tuple[dict[str, Tensor], dict[str, str]]:
+    try:
+        with safe_open(path, framework="pt") as file:
+            state = {key: file.get_tensor(key) for key in file.keys()} if tensors else {}  # noqa: SIM118
+            return state, dict(file.metadata() or {})
+    except (SafetensorError, OSError) as error:
+        raise CheckpointError(
+            f"cannot read {path}: it is corrupt or not a safetensors file ({error})"
+        ) from error

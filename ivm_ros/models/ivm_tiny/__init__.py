@@ -1,0 +1,1 @@
+"""ivm-tiny: IVM's design with small encoders, trained from scratch on rendered tabletops."""

@@ -1,0 +1,60 @@
+"""Sizes of ivm-tiny, and the names its concept heads know; stored with the weights."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from ...datasets.tabletop.phrases import RELATIONS, SUPERLATIVES
+from ...datasets.tabletop.vocabulary import COLORS, KINDS, MATERIALS
+
+
+@dataclass(frozen=True)
+class TinyConfig:
+    """Everything that fixes the network's shape.
+
+    Attributes:
+        width: of the network's input, pixels; a multiple of 16.
+        height: of the network's input, pixels; a multiple of 16.
+        widths: encoder channels at strides 2, 4, 8, 16.
+        channels: of the text encoder and the two-way transformer.
+        heads: of their attentions.
+        text_depth: layers of the text encoder.
+        decoder_depth: layers of the two-way transformer.
+        buckets: rows of the hashed word embedding.
+        embedding: width of the hashed word embedding.
+        decision: channels of the per-instruction convolutions at stride 8.
+        pixels: channels of the per-instruction features at stride 4.
+        kinds: names of the kind head's classes.
+        colors: names of the colour head's classes.
+        materials: names of the material head's classes.
+        relations: names of the relation head's classes.
+    """
+
+    width: int = 256
+    height: int = 192
+    widths: tuple[int, int, int, int] = (24, 48, 96, 160)
+    channels: int = 128
+    heads: int = 4
+    text_depth: int = 2
+    decoder_depth: int = 2
+    buckets: int = 8192
+    embedding: int = 48
+    decision: int = 64
+    pixels: int = 24
+    kinds: tuple[str, ...] = tuple(KINDS)
+    colors: tuple[str, ...] = tuple(COLORS)
+    materials: tuple[str, ...] = tuple(MATERIALS)
+    relations: tuple[str, ...] = (*RELATIONS, *SUPERLATIVES)
+
+    def to_json(self) -> str:
+        """Return one line of JSON."""
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def from_json(cls, text: str) -> TinyConfig:
+        """Rebuild from `to_json`'s text."""
+        values: dict[str, Any] = json.loads(text)
+        frozen: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
+        return cls(**frozen)

@@ -1,0 +1,184 @@
+"""ivm-tiny as a `Grounder`: pictures of any size and any words in, targets at the picture's size out."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from ...checkpoints import CheckpointError, load_strictly, read_metadata, read_state_dict, write_state_dict
+from ...grounding import Grounder, Grounding, Image, check_image, check_instruction
+from ..instances import targets_from_heatmap
+from .config import TinyConfig
+from .encoder import fold_batch_norms, normalise
+from .model import Encoded, IvmTiny
+
+WEIGHTS = Path(__file__).parent / "weights" / "ivm_tiny.safetensors"
+"""The weights that ship with the package."""
+
+_FORMAT = "ivm-tiny 1"
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """How raw answers become decisions; chosen on validation scenes and stored with the weights.
+
+    The probability that anything matches is the logistic function of
+    `bias + head * (existence logit) + peak * (highest smoothed mask logit)`.
+
+    Attributes:
+        bias: of the logistic regression.
+        head: its weight of the existence head.
+        peak: its weight of the mask's peak.
+        existence: probability under which the answer is "not there".
+        mask: heat above which a pixel belongs to a target.
+    """
+
+    bias: float = 0.0
+    head: float = 1.0
+    peak: float = 0.0
+    existence: float = 0.5
+    mask: float = 0.5
+
+    def probability(self, head: float, peak: float) -> float:
+        """Return the probability in [0, 1] that anything matches."""
+        score = self.bias + self.head * head + self.peak * peak
+        return 1.0 / (1.0 + math.exp(-max(-50.0, min(50.0, score))))
+
+
+def peak_logit(logits: npt.NDArray[np.float32]) -> float:
+    """Return the highest mask logit after a 3x3 mean; the second clue of `Calibration`."""
+    return float(cv2.blur(logits, (3, 3)).max())
+
+
+def save_weights(
+    model: IvmTiny, path: Path, notes: dict[str, str], calibration: Calibration | None = None
+) -> None:
+    """Write a model with its sizes and calibration, in float16.
+
+    Args:
+        model: the network.
+        path: of the safetensors file.
+        notes: more text for its metadata, such as the training step.
+        calibration: default values if None.
+    """
+    state = {
+        key: value.half() if value.is_floating_point() else value for key, value in model.state_dict().items()
+    }
+    metadata = {
+        **notes,
+        "format": _FORMAT,
+        "config": model.config.to_json(),
+        "calibration": json.dumps(asdict(calibration or Calibration())),
+    }
+    write_state_dict(state, path, metadata)
+
+
+def load_weights(path: Path) -> tuple[IvmTiny, Calibration]:
+    """Read a model, in float32 and eval mode, and its calibration.
+
+    Raises:
+        CheckpointError: the file is missing, corrupt, not one of ivm-tiny, or does not fit.
+    """
+    metadata = read_metadata(path)
+    if metadata.get("format") != _FORMAT:
+        raise CheckpointError(f"expected {path} to be of format {_FORMAT!r}, got {metadata.get('format')!r}")
+    try:
+        config = TinyConfig.from_json(metadata["config"])
+        calibration = Calibration(**json.loads(metadata["calibration"]))
+    except (KeyError, TypeError, ValueError) as error:
+        raise CheckpointError(f"{path} has unusable metadata: {error}") from error
+    model = IvmTiny(config)
+    load_strictly(model, read_state_dict(path), path)
+    return model.eval(), calibration
+
+
+@dataclass(frozen=True, eq=False)
+class TinyFeatures:
+    """An encoded picture.
+
+    Attributes:
+        encoded: what the network knows of it.
+        size: (width, height) of the picture in pixels.
+    """
+
+    encoded: Encoded
+    size: tuple[int, int]
+
+
+class TinyGrounder(Grounder):
+    """Ground instructions with ivm-tiny.
+
+    Args:
+        model: in eval mode; its batch norms are folded here.
+        calibration: of its answers.
+        device: where it runs.
+    """
+
+    name = "ivm-tiny"
+
+    def __init__(self, model: IvmTiny, calibration: Calibration, device: torch.device) -> None:
+        fold_batch_norms(model)
+        self.model = model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.calibration = calibration
+        self.device = device
+
+    @torch.inference_mode()
+    def encode(self, image: Image) -> TinyFeatures:
+        """Encode an (H, W, 3) uint8 RGB image of any size; it is squashed to the network's size."""
+        height, width = check_image(image).shape[:2]
+        config = self.model.config
+        shrinks = width >= config.width and height >= config.height
+        interpolation = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+        small = cv2.resize(image, (config.width, config.height), interpolation=interpolation)
+        pixels = normalise(torch.from_numpy(small)[None].to(self.device))
+        return TinyFeatures(
+            self.model.encode(pixels.contiguous(memory_format=torch.channels_last)), (width, height)
+        )
+
+    def ground(self, features: TinyFeatures, instruction: str) -> Grounding:
+        """Return where `instruction` points to."""
+        return self.ground_many(features, [instruction])[0]
+
+    @torch.inference_mode()
+    def ground_many(self, features: TinyFeatures, instructions: Sequence[str]) -> list[Grounding]:
+        """Ground several instructions in one pass."""
+        texts = [check_instruction(instruction) for instruction in instructions]
+        if not texts:
+            return []
+        answer = self.model(features.encoded, texts)
+        masks, heads = answer.mask.float().cpu().numpy(), answer.existence.cpu().tolist()
+        return [
+            self._grounding(text, logits, head, features.size)
+            for text, logits, head in zip(texts, masks, heads, strict=True)
+        ]
+
+    def _grounding(
+        self, text: str, logits: npt.NDArray[np.float32], head: float, size: tuple[int, int]
+    ) -> Grounding:
+        existence = self.calibration.probability(head, peak_logit(logits))
+        full = cv2.resize(logits, size, interpolation=cv2.INTER_LINEAR)
+        heatmap = (1.0 / (1.0 + np.exp(-np.clip(full, -30.0, 30.0)))).astype(np.float32, copy=False)
+        found = existence >= self.calibration.existence
+        targets = targets_from_heatmap(heatmap, self.calibration.mask, label=text) if found else ()
+        return Grounding(text, heatmap, targets, existence if targets else min(existence, 0.5))
+
+
+def load(checkpoint: Path | None, device: torch.device) -> TinyGrounder:
+    """Load ivm-tiny for the registry.
+
+    Args:
+        checkpoint: a file of `save_weights`; the one that ships with the package if None.
+        device: where it runs.
+
+    Raises:
+        CheckpointError: the file is unusable.
+    """
+    return TinyGrounder(*load_weights(checkpoint or WEIGHTS), device)

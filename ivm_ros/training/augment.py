@@ -1,0 +1,51 @@
+"""Random crops, flips and camera faults for a view and its instance map."""
+
+from __future__ import annotations
+
+from random import Random
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+Pixels = npt.NDArray[np.uint8]
+
+
+def augment(image: Pixels, instances: Pixels, rng: Random) -> tuple[Pixels, Pixels]:
+    """Return a randomly changed (H, W, 3) RGB view and its (H, W) instance map, at the same size.
+
+    Colours keep their names: brightness, contrast and white balance move, hue does not.
+    """
+    if rng.random() < 0.7:
+        image, instances = _crop(image, instances, rng)
+    if rng.random() < 0.5:
+        image, instances = image[:, ::-1], instances[:, ::-1]
+    return _photograph(np.ascontiguousarray(image), rng), np.ascontiguousarray(instances)
+
+
+def _crop(image: Pixels, instances: Pixels, rng: Random) -> tuple[Pixels, Pixels]:
+    height, width = instances.shape
+    scale, aspect = rng.uniform(0.55, 1.0), rng.uniform(0.8, 1.25) ** 0.5
+    w, h = (min(side, round(side * scale * by)) for side, by in ((width, aspect), (height, 1 / aspect)))
+    x, y = rng.randint(0, width - w), rng.randint(0, height - h)
+    window = slice(y, y + h), slice(x, x + w)
+    image = np.asarray(cv2.resize(image[window], (width, height)), np.uint8)
+    nearest = cv2.resize(instances[window], (width, height), interpolation=cv2.INTER_NEAREST)
+    return image, np.asarray(nearest, np.uint8)
+
+
+def _photograph(image: Pixels, rng: Random) -> Pixels:
+    gamma, contrast, brightness = rng.uniform(0.75, 1.3), rng.uniform(0.75, 1.2), rng.uniform(0.75, 1.3)
+    balance = np.array([rng.uniform(0.92, 1.08) for _ in range(3)])
+    levels = np.linspace(0, 1, 256)[:, None] ** gamma * brightness * balance
+    table = (np.clip((levels - 0.45) * contrast + 0.45, 0, 1) * 255).astype(np.uint8)
+    image = np.asarray(cv2.LUT(image, table[None]), np.uint8)
+    if rng.random() < 0.2:
+        image = np.asarray(cv2.GaussianBlur(image, (0, 0), rng.uniform(0.4, 1.2)), np.uint8)
+    if rng.random() < 0.4:
+        noise = np.random.default_rng(rng.getrandbits(32)).standard_normal(image.shape, np.float32)
+        image = np.clip(image + noise * rng.uniform(1, 9), 0, 255).astype(np.uint8)
+    if rng.random() < 0.15:
+        encoded = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, rng.randint(35, 90)])[1]
+        image = np.asarray(cv2.imdecode(encoded, cv2.IMREAD_COLOR), np.uint8)
+    return image

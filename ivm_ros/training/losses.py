@@ -1,0 +1,80 @@
+"""What ivm-tiny is trained for: the mask, whether anything matches, and what the renderer knows besides."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ..models.ivm_tiny.encoder import Features
+from ..models.ivm_tiny.model import Answer
+from .data import IGNORE, Batch
+
+WEIGHTS = {"mask": 10.0, "dice": 1.0, "existence": 1.0, "anchor": 3.0, "dense": 1.0, "words": 0.25}
+"""Of the terms in the sum."""
+
+_BACKGROUND_WEIGHT = 0.1
+
+
+def losses(answer: Answer, features: Features, batch: Batch) -> dict[str, Tensor]:
+    """Return the terms of the loss by name, unweighted, in float32."""
+    truth, ignored = _halve(batch.targets), _halve(batch.ignored) > 0
+    present = batch.targets.flatten(1).any(dim=1)
+    anchor, has_anchor = (
+        F.avg_pool2d(batch.anchors[:, None].float(), 8)[:, 0],
+        batch.anchors.flatten(1).any(dim=1),
+    )
+    return {
+        "mask": F.binary_cross_entropy_with_logits(answer.mask, truth, (~ignored).float()),
+        "dice": dice(answer.mask, truth, ~ignored)[present].sum() / present.sum().clamp(min=1),
+        "existence": F.binary_cross_entropy_with_logits(answer.existence, present.float()),
+        "anchor": F.binary_cross_entropy_with_logits(
+            answer.anchor, anchor, has_anchor[:, None, None].float()
+        ),
+        "dense": dense(features, batch),
+        "words": words(answer, batch),
+    }
+
+
+def total(terms: dict[str, Tensor]) -> Tensor:
+    """Return the weighted sum of the terms."""
+    return torch.stack([WEIGHTS[name] * value for name, value in terms.items()]).sum()
+
+
+def dice(logits: Tensor, truth: Tensor, counted: Tensor) -> Tensor:
+    """Return the (N,) soft dice losses of (N, H, W) logits against a [0, 1] truth on the counted pixels."""
+    probability = logits.sigmoid() * counted
+    truth = truth * counted
+    overlap = (probability * truth).sum(dim=(-1, -2))
+    area = probability.sum(dim=(-1, -2)) + truth.sum(dim=(-1, -2))
+    return 1 - (2 * overlap + 1) / (area + 1)
+
+
+def dense(features: Features, batch: Batch) -> Tensor:
+    """Return the cross entropies of kind, colour and material at every pixel, summed."""
+    weight = torch.ones(features.kinds.shape[1])
+    weight[-1] = _BACKGROUND_WEIGHT
+    return (
+        F.cross_entropy(features.kinds.float(), batch.kinds, weight)
+        + _mean_cross_entropy(features.colors.float(), batch.colors)
+        + 0.5 * _mean_cross_entropy(features.materials.float(), batch.materials)
+    )
+
+
+def words(answer: Answer, batch: Batch) -> Tensor:
+    """Return the cross entropies of what the words were made from, summed."""
+    target, anchor = answer.target, answer.anchor_words
+    heads = (target.kind, target.color, target.material, anchor.kind, anchor.color, answer.relation)
+    return torch.stack(
+        [F.cross_entropy(head.float(), batch.words[:, index]) for index, head in enumerate(heads)]
+    ).sum()
+
+
+def _mean_cross_entropy(logits: Tensor, classes: Tensor) -> Tensor:
+    """Return the mean over the pixels that count; 0 instead of NaN where there are none."""
+    count = (classes != IGNORE).sum().clamp(min=1)
+    return F.cross_entropy(logits, classes, reduction="sum") / count
+
+
+def _halve(masks: Tensor) -> Tensor:
+    return F.avg_pool2d(masks[:, None].float(), 2)[:, 0]

@@ -1,0 +1,116 @@
+"""What a run tells about itself: a log, scores, pictures, and weights that can be used meanwhile."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+from ..models.ivm_tiny.grounder import save_weights
+from ..models.ivm_tiny.model import IvmTiny
+from .data import Batch, ShardPool
+from .scoring import Case, answer_cases, summarise
+
+_LOG_EVERY = 50
+_SCORED_VIEWS = 128
+
+
+class Monitor:
+    """Write a run's `log.jsonl`, contact sheets and weights, and TensorBoard events where that is installed.
+
+    Args:
+        output: the folder.
+        store: where validation shards may be.
+        model: the averaged weights, in eval mode.
+        minutes: of the whole run, for the progress bar.
+    """
+
+    def __init__(self, output: Path, store: Path, model: IvmTiny, minutes: float) -> None:
+        self.output, self.model = output, model
+        self.validation = ShardPool(store, "validation")
+        self._log = (output / "log.jsonl").open("a", buffering=1)
+        self._board = _tensorboard(output)
+        self._sums: dict[str, float] = {}
+        self._progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TextColumn("{task.fields[loss]}"),
+            TimeRemainingColumn(),
+        )
+        self._bar = self._progress.add_task("training", total=60 * minutes, loss="")
+        self._progress.start()
+
+    def log(self, step: int, elapsed: float, terms: dict[str, float], views: int) -> None:
+        """Take the loss terms of a step; write their mean every few."""
+        for name, value in terms.items():
+            self._sums[name] = self._sums.get(name, 0.0) + value / _LOG_EVERY
+        if step % _LOG_EVERY:
+            return
+        line = {"step": step, "seconds": round(elapsed, 1), "views": views, **_rounded(self._sums)}
+        self._write(step, line)
+        shown = " ".join(f"{name} {value:.3f}" for name, value in self._sums.items())
+        self._progress.update(self._bar, completed=elapsed, loss=shown)
+        self._sums = {}
+
+    def score(self, step: int) -> None:
+        """Export the weights; score validation views and draw the first batch, where there are any."""
+        save_weights(self.model, self.output / "ivm_tiny.safetensors", {"step": str(step)})
+        self.validation.rescan()
+        if not len(self.validation):
+            return
+        answered = list(answer_cases(self.model, self.validation, _SCORED_VIEWS))
+        scores = summarise([case for _, cases in answered for case in cases])
+        self._write(step, {"step": step, **_rounded(scores)})
+        sheet = contact_sheet(*answered[0])
+        cv2.imwrite(str(self.output / f"sheet_{step:06d}.png"), cv2.cvtColor(sheet, cv2.COLOR_RGB2BGR))
+
+    def close(self) -> None:
+        """Finish the files."""
+        self._progress.stop()
+        self._log.close()
+        if self._board is not None:
+            self._board.close()
+
+    def _write(self, step: int, values: dict[str, float]) -> None:
+        self._log.write(json.dumps(values) + "\n")
+        if self._board is not None:
+            for name, value in values.items():
+                self._board.add_scalar(name, value, step)
+
+
+def contact_sheet(batch: Batch, cases: list[Case]) -> npt.NDArray[np.uint8]:
+    """Draw a batch: a row per view, a column per question; the heat in red, the truth's outline in green."""
+    per_view = len(cases) // len(batch.images)
+    rows = []
+    for index, image in enumerate(batch.images.numpy()):
+        row = [_panel(image, case) for case in cases[index * per_view : (index + 1) * per_view]]
+        rows.append(np.concatenate(row, axis=1))
+    return np.concatenate(rows)
+
+
+def _panel(image: npt.NDArray[np.uint8], case: Case) -> npt.NDArray[np.uint8]:
+    heat = case.probability[..., None]
+    panel = (image * (1 - 0.6 * heat) + heat * np.array([255, 0, 0]) * 0.6).astype(np.uint8)
+    outlines, _ = cv2.findContours(case.truth.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    cv2.drawContours(panel, outlines, -1, (0, 255, 0), 1)
+    caption = np.zeros((16, panel.shape[1], 3), np.uint8)
+    text = f"{case.question.text} [{case.existence:.1f}]"
+    cv2.putText(caption, text, (2, 12), cv2.FONT_HERSHEY_SIMPLEX, 0.36, (255, 255, 255), 1, cv2.LINE_AA)
+    return np.concatenate([caption, panel])
+
+
+def _rounded(values: dict[str, float]) -> dict[str, float]:
+    return {name: round(value, 4) for name, value in values.items()}
+
+
+def _tensorboard(output: Path) -> Any:
+    try:
+        from torch.utils.tensorboard import SummaryWriter
+    except ImportError:
+        return None
+    return SummaryWriter(str(output))

@@ -1,0 +1,109 @@
+"""Scores of ivm-tiny on stored views: masks, boxes and existence, by tag."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from random import Random
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from ..datasets.tabletop.instructions import Question
+from ..models.ivm_tiny.encoder import normalise
+from ..models.ivm_tiny.grounder import peak_logit
+from ..models.ivm_tiny.model import IvmTiny
+from .data import Batch, ShardPool, make_batch
+
+
+@dataclass(frozen=True, eq=False)
+class Case:
+    """One question and the network's raw answer.
+
+    Attributes:
+        question: what was asked.
+        truth: (H, W) bool.
+        counted: (H, W) bool, false on ignored pixels.
+        probability: (H, W) float32 at the view's size.
+        existence: logit of the existence head.
+        peak: largest mask logit after a little smoothing.
+    """
+
+    question: Question
+    truth: npt.NDArray[np.bool_]
+    counted: npt.NDArray[np.bool_]
+    probability: npt.NDArray[np.float32]
+    existence: float
+    peak: float
+
+    @property
+    def present(self) -> bool:
+        """Whether anything matches."""
+        return bool(self.question.targets)
+
+    def iou(self, threshold: float) -> float:
+        """Return the mask's intersection over union, over the counted pixels."""
+        guess = (self.probability > threshold) & self.counted
+        union = (guess | (self.truth & self.counted)).sum()
+        return float((guess & self.truth).sum() / union) if union else 1.0
+
+
+@torch.inference_mode()
+def answer_cases(
+    model: IvmTiny, pool: ShardPool, views: int, per_view: int = 4, seed: int = 0
+) -> Iterator[tuple[Batch, list[Case]]]:
+    """Yield batches of validation questions with the model's answers; equal seeds give equal questions.
+
+    Args:
+        model: in eval mode.
+        pool: of the validation or test split.
+        views: how many, spread evenly over the pool.
+        per_view: questions about each.
+        seed: of the questions.
+    """
+    rng = Random(seed)
+    indices = np.linspace(0, len(pool) - 1, min(views, len(pool))).astype(int).tolist()
+    for start in range(0, len(indices), 8):
+        scenes = [pool.scene(index) for index in indices[start : start + 8]]
+        batch = make_batch(scenes, rng, per_view, model.config, split="validation")
+        answer = model(model.encode(normalise(batch.images)), batch.texts)
+        cases = []
+        for index, question in enumerate(batch.questions):
+            logits = answer.mask[index].float().numpy()
+            truth = batch.targets[index].numpy()
+            fine = cv2.resize(logits, truth.shape[::-1], interpolation=cv2.INTER_LINEAR)
+            probability = (1 / (1 + np.exp(-fine))).astype(np.float32)
+            peak = peak_logit(logits)
+            counted = ~batch.ignored[index].numpy()
+            cases.append(Case(question, truth, counted, probability, float(answer.existence[index]), peak))
+        yield batch, cases
+
+
+def summarise(cases: list[Case], threshold: float = 0.5) -> dict[str, float]:
+    """Return mask IoU by tag over present targets, and how well existence parts present from absent.
+
+    `giou` is the mean over present cases; `exist_auc` the area under the ROC curve of the existence head.
+    """
+    by_tag: dict[str, list[float]] = defaultdict(list)
+    for case in cases:
+        if case.present:
+            by_tag[case.question.tag].append(case.iou(threshold))
+    scores = {f"giou_{tag}": float(np.mean(values)) for tag, values in sorted(by_tag.items())}
+    everything = [value for values in by_tag.values() for value in values]
+    scores["giou"] = float(np.mean(everything)) if everything else float("nan")
+    scores["exist_auc"] = _auc(
+        [case.existence for case in cases if case.present],
+        [case.existence for case in cases if not case.present],
+    )
+    return scores
+
+
+def _auc(positive: list[float], negative: list[float]) -> float:
+    """Return the probability that a positive scores above a negative (Mann and Whitney)."""
+    if not positive or not negative:
+        return float("nan")
+    difference = np.subtract.outer(positive, negative)
+    return float(((difference > 0) + 0.5 * (difference == 0)).mean())

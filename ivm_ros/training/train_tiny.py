@@ -1,0 +1,236 @@
+"""Train ivm-tiny from scratch on a rendered store; resumable at any time.
+
+python -m ivm_ros.training.train_tiny --store STORE --output RUN --minutes 170 --workers 2
+
+Workers are processes of one thread each that average their gradients: on few cores that gives more views a
+second than threads do.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+import os
+import socket
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+from typing import Annotated, Any
+
+import torch
+import torch.distributed as dist
+import torch.multiprocessing as multiprocessing
+import typer
+from torch import Tensor, nn
+
+from ..models.ivm_tiny.config import TinyConfig
+from ..models.ivm_tiny.encoder import normalise
+from ..models.ivm_tiny.model import IvmTiny
+from .data import ShardPool, make_batch
+from .losses import losses, total
+from .monitor import Monitor
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Of one run.
+
+    Attributes:
+        store: folder with the shards; validation shards in it are scored now and then.
+        output: folder of the run: checkpoint, log, pictures, exported weights.
+        minutes: of training, all sessions together; the learning rate falls to zero over them.
+        workers: processes.
+        seed: of weights, views, augmentation and questions.
+        batch: views a process and step.
+        per_view: questions about each view.
+        rate: highest learning rate.
+        ema: decay of the averaged weights, which are the ones that count.
+        save_minutes: between checkpoints.
+        score_minutes: between scores on validation views, with a picture and exported weights.
+    """
+
+    store: Path
+    output: Path
+    minutes: float
+    workers: int = 2
+    seed: int = 0
+    batch: int = 8
+    per_view: int = 4
+    rate: float = 2e-3
+    ema: float = 0.998
+    save_minutes: float = 5.0
+    score_minutes: float = 10.0
+
+    @property
+    def checkpoint(self) -> Path:
+        """Where the state is kept that a run resumes from."""
+        return self.output / "checkpoint.pt"
+
+
+class Trainer:
+    """The state of one worker; all workers have equal weights."""
+
+    def __init__(self, settings: Settings, rank: int) -> None:
+        self.settings, self.rank = settings, rank
+        torch.manual_seed(settings.seed)
+        self.model = IvmTiny(TinyConfig()).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.averaged = copy.deepcopy(self.model).eval()
+        decayed = [weight for weight in self.model.parameters() if weight.ndim > 1]
+        others = [weight for weight in self.model.parameters() if weight.ndim <= 1]
+        groups = [{"params": decayed, "weight_decay": 0.02}, {"params": others, "weight_decay": 0.0}]
+        self.optimizer = torch.optim.AdamW(groups, lr=settings.rate, betas=(0.9, 0.98), fused=True)
+        self.step, self.elapsed, self.progress = 0, 0.0, 0.0
+        if settings.checkpoint.exists():
+            self._restore(torch.load(settings.checkpoint, weights_only=True))
+        self.rng = Random(f"{settings.seed} {rank} {self.step}")
+        self.pool = ShardPool(settings.store, "train", rank, settings.workers)
+        if not len(self.pool):
+            raise ValueError(
+                f"expected a train shard for each of {settings.workers} workers in {settings.store}"
+            )
+
+    def _restore(self, state: dict[str, Any]) -> None:
+        self.model.load_state_dict(state["model"])
+        self.averaged.load_state_dict(state["averaged"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.step, self.elapsed = state["step"], state["elapsed"]
+
+    def save(self) -> None:
+        """Write the checkpoint, by rename, so that an interruption leaves the previous one."""
+        state = {
+            "model": self.model.state_dict(),
+            "averaged": self.averaged.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "step": self.step,
+            "elapsed": self.elapsed,
+        }
+        partial = self.settings.checkpoint.with_suffix(".partial")
+        torch.save(state, partial)
+        os.replace(partial, self.settings.checkpoint)
+
+    def train_step(self) -> dict[str, float]:
+        """Take one step and return the terms of this worker's loss."""
+        settings = self.settings
+        batch = make_batch(
+            self.pool.draw(settings.batch, self.rng), self.rng, settings.per_view, self.model.config
+        )
+        for group in self.optimizer.param_groups:
+            group["lr"] = settings.rate * schedule(self.progress)
+        images = normalise(batch.images).contiguous(memory_format=torch.channels_last)
+        with torch.autocast("cpu", torch.bfloat16):
+            encoded = self.model.encode(images)
+            answer = self.model(encoded, batch.texts)
+        terms = losses(answer, encoded.features, batch)
+        self.optimizer.zero_grad()
+        total(terms).backward()
+        self.progress = average_gradients(
+            self.model, self.elapsed / (60 * settings.minutes), settings.workers
+        )
+        nn.utils.clip_grad_norm_(self.model.parameters(), 2.0)
+        self.optimizer.step()
+        self.step += 1
+        if self.rank == 0:
+            update_average(self.averaged, self.model, min(settings.ema, 1 - 10 / (10 + self.step)))
+        return {name: value.item() for name, value in terms.items()}
+
+
+def schedule(progress: float) -> float:
+    """Return the share of the highest learning rate: a short warm-up, then a cosine to 0."""
+    return min(1.0, progress / 0.01 + 0.02) * 0.5 * (1 + math.cos(math.pi * min(1.0, progress)))
+
+
+def average_gradients(model: nn.Module, progress: float, workers: int) -> float:
+    """Average all gradients over the workers in one message, and `progress` with them, which is returned.
+
+    The clocks of the workers differ; the average is what they all go by, so that they stay equal.
+    """
+    if workers == 1:
+        return progress
+    gradients = [weight.grad for weight in model.parameters() if weight.grad is not None]
+    flat = torch.cat([gradient.reshape(-1) for gradient in gradients] + [torch.tensor([progress])])
+    dist.all_reduce(flat)
+    flat /= workers
+    pieces = flat[:-1].split([gradient.numel() for gradient in gradients])
+    for gradient, piece in zip(gradients, pieces, strict=True):
+        gradient.copy_(piece.view(gradient.shape))
+    return float(flat[-1])
+
+
+@torch.no_grad()
+def update_average(averaged: nn.Module, model: nn.Module, decay: float) -> None:
+    """Move the averaged weights towards the model's; statistics of batch norms are averaged alike."""
+    source: dict[str, Tensor] = model.state_dict()
+    for name, value in averaged.state_dict().items():
+        if value.is_floating_point():
+            value.lerp_(source[name], 1 - decay)
+        else:
+            value.copy_(source[name])
+
+
+def run_worker(rank: int, settings: Settings, port: int) -> None:
+    """Train in this process until the time is used up."""
+    torch.set_num_threads(1)
+    if settings.workers > 1:
+        rendezvous = f"tcp://127.0.0.1:{port}"
+        dist.init_process_group("gloo", rendezvous, rank=rank, world_size=settings.workers)
+    trainer = Trainer(settings, rank)
+    monitor = (
+        Monitor(settings.output, settings.store, trainer.averaged, settings.minutes) if rank == 0 else None
+    )
+    last = saved = scored = rescanned = time.monotonic()
+    while trainer.progress < 1:
+        terms = trainer.train_step()
+        now = time.monotonic()
+        trainer.elapsed += now - last
+        last = now
+        if now - rescanned > 60:
+            trainer.pool.rescan()
+            rescanned = now
+        if monitor is None:
+            continue
+        monitor.log(trainer.step, trainer.elapsed, terms, len(trainer.pool) * settings.workers)
+        if now - saved > 60 * settings.save_minutes:
+            trainer.save()
+            saved = now
+        if now - scored > 60 * settings.score_minutes:
+            monitor.score(trainer.step)
+            scored = now
+    if monitor is not None:
+        trainer.save()
+        monitor.score(trainer.step)
+        monitor.close()
+    if settings.workers > 1:
+        dist.destroy_process_group()
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def main(
+    store: Annotated[Path, typer.Option(help="folder with rendered shards")],
+    output: Annotated[Path, typer.Option(help="folder of the run")],
+    minutes: Annotated[float, typer.Option(min=0.1, help="of training, all sessions together")] = 170,
+    workers: Annotated[int, typer.Option(min=1, help="processes; one for each core")] = 2,
+    seed: Annotated[int, typer.Option(help="of everything random")] = 0,
+    resume: Annotated[bool, typer.Option(help="go on from the run's checkpoint")] = False,
+    score_minutes: Annotated[float, typer.Option(min=0.1, help="between scores and exports")] = 10,
+) -> None:
+    """Train ivm-tiny."""
+    settings = Settings(store, output, minutes, workers, seed, score_minutes=score_minutes)
+    if settings.checkpoint.exists() and not resume:
+        raise typer.BadParameter(f"{settings.checkpoint} exists; pass --resume to go on, or another --output")
+    if resume and not settings.checkpoint.exists():
+        raise typer.BadParameter(f"nothing to resume: {settings.checkpoint} does not exist")
+    output.mkdir(parents=True, exist_ok=True)
+    if workers == 1:
+        run_worker(0, settings, 0)
+    else:
+        multiprocessing.spawn(run_worker, (settings, _free_port()), nprocs=workers)
+
+
+if __name__ == "__main__":
+    typer.run(main)
