@@ -87,8 +87,7 @@ def _render_shard(task: tuple[Path, range]) -> None:
 def write_store(folder: Path, split: str, scenes: int, workers: int = 1) -> list[Path]:
     """Render scenes into shards and return the stems of all that the split now has.
 
-    Finished shards are kept, so that an interrupted call can be repeated. The list of finished shards is in
-    the file READY of the folder, one stem a line, while it goes on.
+    Finished shards are kept, so that an interrupted call can be repeated, and can be read while it goes on.
 
     Args:
         folder: of the store; made if missing.
@@ -106,8 +105,7 @@ def write_store(folder: Path, split: str, scenes: int, workers: int = 1) -> list
     finished = set(complete_shards(folder))
     missing = [(stem, seeds) for stem, seeds in wanted.items() if stem not in finished]
     for _ in in_processes(_render_shard, missing, workers, f"rendering {split} shards"):
-        ready = "".join(f"{stem}\n" for stem in complete_shards(folder))
-        (folder / "READY").write_text(ready)
+        pass  # each shard is on disk when it is done
     return [stem for stem in complete_shards(folder) if stem.name.startswith(f"{split}-")]
 
 

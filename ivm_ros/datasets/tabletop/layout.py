@@ -198,12 +198,12 @@ class _Tabletop:
             turn = rotation("z", random.uniform(0, 360)) @ _pose(item, random)
             on, spot = self._spot(item.points @ turn.T, random)
             position = standing(item, turn, spot)
-            footprint = _footprint(item, turn, position)
-            if on is None and any(_overlap(footprint, other) for other in self.footprints):
+            taken = footprint(item, turn, position)
+            if on is None and any(overlap(taken, other) for other in self.footprints):
                 continue
             self.placements.append(Placement(number, position, turn, paint, color, material, on))
             if on is None:
-                self.footprints.append(footprint)
+                self.footprints.append(taken)
             else:
                 self.occupied.add(on)
             return True
@@ -236,7 +236,7 @@ def _pose(item: Item, random: Random) -> Vector:
     return np.eye(3)
 
 
-def _footprint(item: Item, turn: Vector, position: Vector) -> Vector:
+def footprint(item: Item, turn: Vector, position: Vector) -> Vector:
     """Return the (4, 2) corners of the rectangle on the table that the object keeps free."""
     yaw = math.atan2(turn[1, 0], turn[0, 0])
     c, s = math.cos(yaw), math.sin(yaw)
@@ -247,7 +247,7 @@ def _footprint(item: Item, turn: Vector, position: Vector) -> Vector:
     return corners @ back + position[:2]
 
 
-def _overlap(first: Vector, second: Vector) -> bool:
+def overlap(first: Vector, second: Vector) -> bool:
     """Tell whether two (4, 2) rectangles overlap, by the separating axis theorem."""
     for edge in (first[1] - first[0], first[3] - first[0], second[1] - second[0], second[3] - second[0]):
         a, b = first @ edge, second @ edge

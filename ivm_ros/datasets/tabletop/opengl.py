@@ -6,6 +6,11 @@ import os
 import sys
 
 if sys.platform == "linux":
+    if "mujoco" in sys.modules and "MUJOCO_GL" not in os.environ:
+        raise ImportError(
+            "expected MuJoCo to be imported by ivm_ros first, but it already is, with a library that needs a "
+            "screen; set the environment variable MUJOCO_GL=osmesa (or egl) before starting Python"
+        )
     os.environ.setdefault(
         "MUJOCO_GL", "osmesa"
     )  # read by MuJoCo when it is imported; "egl" is the other choice

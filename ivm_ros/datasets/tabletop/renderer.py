@@ -204,6 +204,7 @@ class TabletopRenderer:
 
     def render(self, seed: int) -> list[Scene]:
         """Return the views of scene `seed`, a non-negative integer."""
+        self._gl.make_current()  # another renderer of this process may have taken its place
         number = seed // SCENES_PER_POOL
         if self._renderer is None or number != self._number:
             if self._renderer is not None:
