@@ -38,5 +38,6 @@ def run_node(make: Callable[[], Node], args: list[str] | None = None, threads: i
     finally:
         if node is not None:
             node.destroy_node()
-        rclpy.try_shutdown()
+        if rclpy.ok():  # Humble has no try_shutdown
+            rclpy.shutdown()
     return 0

@@ -33,4 +33,5 @@ def watching(namespace: str, on_picture: Callable[[str, Image], None]) -> Iterat
         executor.shutdown()
         thread.join(5.0)
         watcher.destroy_node()
-        rclpy.try_shutdown()
+        if rclpy.ok():
+            rclpy.shutdown()
