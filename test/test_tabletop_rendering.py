@@ -20,7 +20,7 @@ except Exception as error:  # whatever a missing MuJoCo or a missing or broken O
 
 from ivm_ros.datasets.folder import Folder
 from ivm_ros.datasets.tabletop import generate
-from ivm_ros.datasets.tabletop.layout import Layout, Paint, footprint, overlap, draw_layout
+from ivm_ros.datasets.tabletop.layout import Layout, Paint, draw_layout, footprint, overlap
 from ivm_ros.datasets.tabletop.pool import Pool, build_pool
 from ivm_ros.datasets.tabletop.renderer import SCENES_PER_POOL, PoolRenderer
 from ivm_ros.datasets.tabletop.store import complete_shards, load_store
@@ -150,18 +150,18 @@ def test_scenes_have_twins(pool: Pool, layouts: list[Layout]) -> None:
 
 
 def test_the_table_takes_every_texture_it_is_given(layouts: list[Layout]) -> None:
-    """MuJoCo renders from the context's copy of a texture's number; changing the model does nothing."""
+    """MuJoCo renders from the context's copy of a texture's number where the model's is not enough."""
     renderer = TabletopRenderer(SIZE)  # its OpenGL context is the one that is current
     pool = build_pool(0, SIZE)
     painter = PoolRenderer(pool, SIZE)
     pictures = set()
-    for texture in pool.surfaces[:5]:
+    for texture in (*pool.surfaces[:5], None):
         room = (Paint((1, 1, 1), texture, 2.0), *layouts[0].room[1:])
         (scene,) = painter.render(replace(layouts[0], room=room, placements=()))
         pictures.add(scene.image.tobytes())
     painter.close()
     renderer.close()
-    assert len(pictures) == 5
+    assert len(pictures) == 6
 
 
 def test_splits_share_neither_seeds_nor_pools() -> None:

@@ -81,7 +81,7 @@ class PoolRenderer:
         self._light(layout)
 
     def _paint(self, geom: int, paint: Paint) -> None:
-        """Paint a geom; what counts when rendering are the context's copies of texture number and repeat."""
+        """Paint a geom, in the model and in the context, whose own copies of texture and repeat count too."""
         model = self.model
         material = model.geom_matid[geom]
         texture = -1 if paint.texture is None else paint.texture
