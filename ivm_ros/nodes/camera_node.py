@@ -52,7 +52,9 @@ class CameraNode(Node):
         qos = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE)
         overridable = {"qos_overriding_options": QoSOverridingOptions.with_default_policies()}
         self._image = self.create_publisher(ImageMessage, "image", qos, **overridable)
-        self._compressed = self.create_publisher(CompressedImage, "image/compressed", qos, **overridable)
+        self._compressed = self.create_publisher(
+            CompressedImage, self.resolve_topic_name("image") + "/compressed", qos, **overridable
+        )
         self._info = self.create_publisher(CameraInfo, "camera_info", qos, **overridable)
         self._position = self.create_publisher(TimeReference, "~/position", QoSProfile(depth=100))
         self._stop = threading.Event()

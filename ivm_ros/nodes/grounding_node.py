@@ -144,14 +144,21 @@ class GroundingNode(LifecycleNode):
             self.grounder.close()
             self.grounder = None
 
+    def destroy_node(self) -> None:
+        """Stop the worker before what it publishes to is gone."""
+        self._stop()
+        self._release_model()
+        super().destroy_node()
+
     # -- in ----------------------------------------------------------------------------------------
 
     def _subscribe(self) -> None:
         newest = QoSProfile(depth=1, reliability=qos_profile_sensor_data.reliability)
         overridable = {"qos_overriding_options": QoSOverridingOptions.with_default_policies()}
+        image = self.resolve_topic_name("image")  # so that remapping `image` moves `image/compressed` too
         topic, kind, callback = {
-            "raw": ("image", ImageMessage, self._on_image),
-            "compressed": ("image/compressed", CompressedImage, self._on_compressed),
+            "raw": (image, ImageMessage, self._on_image),
+            "compressed": (f"{image}/compressed", CompressedImage, self._on_compressed),
         }[self.parameters["image_transport"]]
         self._inputs.append(
             self.create_subscription(

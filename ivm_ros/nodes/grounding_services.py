@@ -9,15 +9,15 @@ from __future__ import annotations
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from typing import TYPE_CHECKING
 
-from ivm_ros.nodes.grounding_message import grounding_messages
-from ivm_ros.srv import Ground, SetInstruction
 from rclpy.callback_groups import CallbackGroup
 from std_msgs.msg import Header
 
 from ivm_ros.grounding import InvalidInstructionError, check_instruction
 from ivm_ros.messages import MessageError, check_color_image, mask_message, picture_message, rgb_image
+from ivm_ros.nodes.grounding_message import grounding_messages
 from ivm_ros.nodes.outputs import Source
 from ivm_ros.rendering import render
+from ivm_ros.srv import Ground, SetInstruction
 from ivm_ros.stream import Frame, FrameError, NoImageError, StreamClosedError
 
 if TYPE_CHECKING:

@@ -6,8 +6,6 @@ import time
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from ivm_ros.msg import Grounding as GroundingMessage
-from ivm_ros.nodes.grounding_message import grounding_messages
 from rclpy.lifecycle import LifecycleNode
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from rclpy.qos_overriding_options import QoSOverridingOptions
@@ -16,7 +14,9 @@ from std_msgs.msg import Header
 
 from ivm_ros.grounding import Grounding, combine
 from ivm_ros.messages import heatmap_message, mask_message, picture_message
+from ivm_ros.msg import Grounding as GroundingMessage
 from ivm_ros.nodes.detections import Detection2DArray, detections_message
+from ivm_ros.nodes.grounding_message import grounding_messages
 from ivm_ros.overlay import overlay
 from ivm_ros.rendering import RenderSettings, render
 from ivm_ros.stream import GroundedFrame
