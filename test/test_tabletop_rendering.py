@@ -20,10 +20,11 @@ except Exception as error:  # whatever a missing MuJoCo or a missing or broken O
 
 from ivm_ros.datasets.folder import Folder
 from ivm_ros.datasets.tabletop import generate
-from ivm_ros.datasets.tabletop.layout import Layout, Paint, draw_layout, footprint, overlap
+from ivm_ros.datasets.tabletop.layout import Layout, draw_layout, footprint, overlap
 from ivm_ros.datasets.tabletop.pool import Pool, build_pool
 from ivm_ros.datasets.tabletop.renderer import SCENES_PER_POOL, PoolRenderer
 from ivm_ros.datasets.tabletop.store import complete_shards, load_store
+from ivm_ros.datasets.tabletop.surroundings import Paint
 
 if TYPE_CHECKING:
     from ivm_ros.datasets.tabletop.scene import Scene

@@ -23,11 +23,12 @@ from ...clip import CLIP_FOLDER, DESCRIPTION, TRUTH, VIDEO
 from ...grounding import Image
 from .colors import sample_rgb
 from .kinds import BUILDERS
-from .layout import Camera, Layout, Light, Paint, Placement, look_at, standing
+from .layout import Layout, Placement, standing
 from .meshes import rotation
 from .opengl import mujoco
 from .pool import Pool, compile_pool
 from .renderer import PoolRenderer
+from .surroundings import Camera, Light, Paint, look_at
 from .textures import wood
 
 SEED = 10

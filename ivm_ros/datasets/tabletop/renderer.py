@@ -11,10 +11,11 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from .layout import Camera, Layout, Paint, draw_layout
+from .layout import Layout, draw_layout
 from .opengl import mujoco
 from .pool import LIGHTS, Pool, build_pool
 from .scene import Scene, SceneObject
+from .surroundings import Camera, Paint
 
 SCENES_PER_POOL = 250
 """Scenes with seeds n * 250 .. n * 250 + 249 are drawn from pool n."""
