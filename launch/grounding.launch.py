@@ -49,8 +49,6 @@ def make_node(context: LaunchContext) -> list[Node]:
         for name, (parameter, kind) in PARAMETERS.items()
         if given[name]
     }
-    topic = given["image"]
-    remappings = [("image", topic), ("image/compressed", f"{topic}/compressed")] if topic else []
     return [
         Node(
             package="ivm_ros",
@@ -58,7 +56,7 @@ def make_node(context: LaunchContext) -> list[Node]:
             name="grounding",
             namespace=LaunchConfiguration("namespace"),
             parameters=[source for source in (given["params_file"], parameters) if source],
-            remappings=remappings,
+            remappings=[("image", given["image"])] if given["image"] else [],
             ros_arguments=["--log-level", LaunchConfiguration("log_level")],
             output="screen",
             emulate_tty=True,
