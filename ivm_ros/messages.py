@@ -177,7 +177,7 @@ def image_message(pixels: np.ndarray, encoding: str, header: Header) -> ImageMes
     message.step = pixels.strides[0]
     message.is_bigendian = int(sys.byteorder == "big")
     data = array.array("B")
-    data.frombytes(memoryview(pixels).cast("B"))
+    data.frombytes(pixels.data.cast("B"))
     message.data = data  # an array('B') is taken as it is; anything else is copied byte by byte
     return message
 

@@ -239,7 +239,7 @@ def composite(image: Image, heatmap: Heatmap, settings: RenderSettings) -> Image
 
 
 def _to_bytes(picture: Background) -> Image:
-    return picture if picture.dtype == np.uint8 else np.rint(picture).astype(np.uint8)
+    return np.rint(picture).astype(np.uint8) if picture.dtype == np.float32 else picture.view(np.uint8)
 
 
 def _crop_region(weights: _Weights) -> Region:

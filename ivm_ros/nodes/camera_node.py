@@ -50,12 +50,15 @@ class CameraNode(Node):
         self.parameters = Parameters(self, PARAMETERS)
         self._source = self._open(self.parameters["source"])
         qos = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE)
-        overridable = {"qos_overriding_options": QoSOverridingOptions.with_default_policies()}
-        self._image = self.create_publisher(ImageMessage, "image", qos, **overridable)
+        overridable = QoSOverridingOptions.with_default_policies()
+        self._image = self.create_publisher(ImageMessage, "image", qos, qos_overriding_options=overridable)
         self._compressed = self.create_publisher(
-            CompressedImage, self.resolve_topic_name("image") + "/compressed", qos, **overridable
+            CompressedImage,
+            self.resolve_topic_name("image") + "/compressed",
+            qos,
+            qos_overriding_options=overridable,
         )
-        self._info = self.create_publisher(CameraInfo, "camera_info", qos, **overridable)
+        self._info = self.create_publisher(CameraInfo, "camera_info", qos, qos_overriding_options=overridable)
         self._position = self.create_publisher(TimeReference, "~/position", QoSProfile(depth=100))
         self._stop = threading.Event()
         self._ended = self.create_guard_condition(self._end)

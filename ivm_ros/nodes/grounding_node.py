@@ -154,7 +154,7 @@ class GroundingNode(LifecycleNode):
 
     def _subscribe(self) -> None:
         newest = QoSProfile(depth=1, reliability=qos_profile_sensor_data.reliability)
-        overridable = {"qos_overriding_options": QoSOverridingOptions.with_default_policies()}
+        overridable = QoSOverridingOptions.with_default_policies()
         image = self.resolve_topic_name("image")  # so that remapping `image` moves `image/compressed` too
         topic, kind, callback = {
             "raw": (image, ImageMessage, self._on_image),
@@ -162,7 +162,12 @@ class GroundingNode(LifecycleNode):
         }[self.parameters["image_transport"]]
         self._inputs.append(
             self.create_subscription(
-                kind, topic, callback, newest, callback_group=self._camera_group, **overridable
+                kind,
+                topic,
+                callback,
+                newest,
+                callback_group=self._camera_group,
+                qos_overriding_options=overridable,
             )
         )
         # A transient-local reader hears what was said before it came, but DDS does not connect it to

@@ -86,9 +86,11 @@ class Outputs:
     def __init__(self, node: LifecycleNode) -> None:
         self._node = node
         qos = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE)
-        overridable = {"qos_overriding_options": QoSOverridingOptions.with_default_policies()}
+        overridable = QoSOverridingOptions.with_default_policies()
         self._publishers = {
-            topic: node.create_lifecycle_publisher(kind, f"~/{topic}", qos, **overridable)
+            topic: node.create_lifecycle_publisher(
+                kind, f"~/{topic}", qos, qos_overriding_options=overridable
+            )
             for topic, (kind, _) in _SINGLE.items()
         }
         # Several instructions make several messages a frame: the queue must hold them all.
@@ -96,7 +98,7 @@ class Outputs:
             GroundingMessage,
             "~/grounding",
             QoSProfile(depth=32, reliability=ReliabilityPolicy.RELIABLE),
-            **overridable,
+            qos_overriding_options=overridable,
         )
         self._held: Grounding | None = None
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -69,9 +70,12 @@ class Watcher(Node):
             self.create_subscription(
                 ImageMessage,
                 f"grounding/{topic}",
-                lambda message, topic=topic: self._on_picture(topic, rgb_image(message)),
+                partial(self._on_image, topic),
                 few,
             )
+
+    def _on_image(self, topic: str, message: ImageMessage) -> None:
+        self._on_picture(topic, rgb_image(message))
 
     @property
     def started(self) -> bool:
