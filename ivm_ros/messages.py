@@ -174,7 +174,7 @@ def image_message(pixels: np.ndarray, encoding: str, header: Header) -> ImageMes
     pixels = np.ascontiguousarray(pixels)
     message = ImageMessage(header=header, encoding=encoding)
     message.height, message.width = pixels.shape[:2]
-    message.step = pixels.strides[0]
+    message.step = pixels.nbytes // pixels.shape[0]  # not strides: they mean nothing for a single row
     message.is_bigendian = int(sys.byteorder == "big")
     data = array.array("B")
     data.frombytes(pixels.data.cast("B"))

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 import cv2
-from ivm_ros.clip import Intrinsics, load_clip
 
+from ivm_ros.clip import Intrinsics, load_clip
 from ivm_ros.grounding import Image
 
 IMAGE_SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff"}
