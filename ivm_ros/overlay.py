@@ -35,11 +35,11 @@ def overlay(image: Image, groundings: Sequence[Grounding], note: str = "") -> Im
             x_min, y_min, x_max, y_max = (round(value) for value in target.box)
             cv2.rectangle(picture, (x_min, y_min), (x_max - 1, y_max - 1), color, 1, cv2.LINE_AA)
             cv2.drawMarker(picture, _pixel(target.point), color, cv2.MARKER_CROSS, 9, 1, cv2.LINE_AA)
-            _write(picture, f"{target.score:.2f}", (x_min, max(0, y_min - round(22 * scale))), scale, color)
+            _write(picture, f"{target.score:.2f}", (x_min, y_min - round(30 * scale)), scale, color)
         found = f"{grounding.existence:.2f}" if grounding.found else "not found"
         _write(picture, f"{grounding.instruction}: {found}", (4, round(4 + 30 * scale * index)), scale, color)
     if note:
-        _write(picture, note, (4, image.shape[0] - round(28 * scale)), scale, (255, 255, 255))
+        _write(picture, note, (4, image.shape[0]), scale, (255, 255, 255))
     return picture
 
 
@@ -62,9 +62,10 @@ def _outline(picture: Image, mask: np.ndarray, color: tuple[int, int, int]) -> N
 def _write(
     picture: Image, text: str, corner: tuple[int, int], scale: float, color: tuple[int, int, int]
 ) -> None:
-    """Write a line of text with its upper left corner at `corner`, on a dark ground."""
+    """Write a line of text on a dark ground, its upper left corner at `corner` or as near as it fits."""
     text = text.encode("ascii", "replace").decode()  # OpenCV's fonts have no other characters
     (width, height), baseline = cv2.getTextSize(text, _FONT, scale, 1)
-    x, y = corner
+    x = max(0, min(corner[0], picture.shape[1] - width - 4))
+    y = max(0, min(corner[1], picture.shape[0] - height - baseline - 2))
     cv2.rectangle(picture, (x, y), (x + width + 4, y + height + baseline + 2), (20, 20, 20), -1)
     cv2.putText(picture, text, (x + 2, y + height + 2), _FONT, scale, color, 1, cv2.LINE_AA)
