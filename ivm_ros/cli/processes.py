@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -21,9 +22,16 @@ class NodeProcess:
         module: such as "ivm_ros.nodes.grounding_node".
         parameters: ROS parameters.
         namespace: of the node.
+        environment: variables that it gets on top of this process's.
     """
 
-    def __init__(self, module: str, parameters: Mapping[str, Any], namespace: str) -> None:
+    def __init__(
+        self,
+        module: str,
+        parameters: Mapping[str, Any],
+        namespace: str,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
         self.name = module.rpartition(".")[2]
         # Read through a handle of its own: one that is shared with the node would move the node's too.
         self._log = Path(tempfile.mkstemp(prefix=f"{self.name}-", suffix=".log")[1])
@@ -31,7 +39,9 @@ class NodeProcess:
         for name, value in parameters.items():
             command += ["-p", f"{name}:={_yaml(value)}"]
         with self._log.open("ab") as log:
-            self._process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT)
+            self._process = subprocess.Popen(
+                command, stdout=log, stderr=subprocess.STDOUT, env={**os.environ, **(environment or {})}
+            )
 
     def __enter__(self) -> NodeProcess:
         return self
@@ -54,10 +64,10 @@ class NodeProcess:
         """Return what the node has printed."""
         return self._log.read_text(errors="replace")
 
-    def end(self) -> int:
+    def end(self, by: signal.Signals = signal.SIGINT) -> int:
         """Interrupt the node and return its exit status; negative where it had to be killed."""
         if self.running:
-            self._process.send_signal(signal.SIGINT)
+            self._process.send_signal(by)
             try:
                 self._process.wait(_PATIENCE)
             except subprocess.TimeoutExpired:

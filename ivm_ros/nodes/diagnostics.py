@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from rclpy.callback_groups import CallbackGroup
+from rclpy.clock import Clock, ClockType
 
 from ivm_ros.stream import Counters
 
@@ -25,7 +26,9 @@ class Diagnostics:
         self._node = node
         self._before = Counters()
         self._publisher = node.create_publisher(DiagnosticArray, "/diagnostics", 1)
-        node.create_timer(_PERIOD, self._publish, callback_group=callback_group)
+        # Not on the node's clock: health is wanted also while simulated time stands still.
+        steady = Clock(clock_type=ClockType.STEADY_TIME)
+        node.create_timer(_PERIOD, self._publish, callback_group=callback_group, clock=steady)
 
     def _publish(self) -> None:
         node = self._node

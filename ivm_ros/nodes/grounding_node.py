@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 from rclpy.callback_groups import MutuallyExclusiveCallbackGroup, ReentrantCallbackGroup
+from rclpy.clock import Clock, ClockType
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy, qos_profile_sensor_data
 from rclpy.qos_overriding_options import QoSOverridingOptions
@@ -38,7 +39,14 @@ from ivm_ros.nodes.run import run_node
 from ivm_ros.rendering import RenderSettings
 from ivm_ros.stream import Counters, Frame, GroundedFrame, Stream
 
+try:
+    from rclpy.event_handler import SubscriptionEventCallbacks
+except ImportError:  # Humble
+    from rclpy.qos_event import SubscriptionEventCallbacks
+
 _WARM_UP_SIZE = (480, 640, 3)
+_QUIET = SubscriptionEventCallbacks(use_default_callbacks=False)
+"""For readers that are not meant to hear every writer: no warning about those that they do not."""
 
 
 class GroundingNode(LifecycleNode):
@@ -62,8 +70,12 @@ class GroundingNode(LifecycleNode):
         self._ground_services = GroundingServices(self, ReentrantCallbackGroup())
         self._diagnostics = Diagnostics(self, MutuallyExclusiveCallbackGroup())
         if self.parameters["autostart"]:
+            # Not on the node's clock: simulated time may stand still until a simulator runs.
             self._autostart = self.create_timer(
-                0.0, self._start, callback_group=MutuallyExclusiveCallbackGroup()
+                0.0,
+                self._start,
+                callback_group=MutuallyExclusiveCallbackGroup(),
+                clock=Clock(clock_type=ClockType.STEADY_TIME),
             )
 
     # -- lifecycle ---------------------------------------------------------------------------------
@@ -174,7 +186,11 @@ class GroundingNode(LifecycleNode):
         # volatile writers such as `ros2 topic pub`; so there is one reader for each.
         for durability in (DurabilityPolicy.TRANSIENT_LOCAL, DurabilityPolicy.VOLATILE):
             qos = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE, durability=durability)
-            self._inputs.append(self.create_subscription(String, "instruction", self._on_instruction, qos))
+            self._inputs.append(
+                self.create_subscription(
+                    String, "instruction", self._on_instruction, qos, event_callbacks=_QUIET
+                )
+            )
 
     def _on_image(self, message: ImageMessage) -> None:
         try:
@@ -223,9 +239,9 @@ class GroundingNode(LifecycleNode):
             self.outputs.forget()
         self.get_logger().info(f"grounding {'; '.join(instructions) or 'nothing: no instruction'}")
 
-    def _on_parameters(self, changed: set[str], values: dict[str, Any]) -> None:
+    def _on_parameters(self, names: set[str], values: dict[str, Any]) -> None:
         self.settings = render_settings(values)
-        if "instruction" in changed:
+        if "instruction" in names:
             self.set_instructions(split_instructions(values["instruction"]))
 
     # -- out ---------------------------------------------------------------------------------------

@@ -81,7 +81,7 @@ class Parameters:
         node: the node to declare them on.
         table: what to declare.
         check: called with all values after a change; raises ValueError with the reason to refuse it.
-        on_change: called with the names that changed and all values, after a change was accepted.
+        on_set: called with the names that were set, to new values or the old ones, and all values.
 
     Raises:
         ValueError: a value given at start-up is refused; the message names the parameter.
@@ -92,11 +92,11 @@ class Parameters:
         node: Node,
         table: Sequence[Parameter],
         check: Callable[[dict[str, Any]], None] = lambda values: None,
-        on_change: Callable[[set[str], dict[str, Any]], None] = lambda names, values: None,
+        on_set: Callable[[set[str], dict[str, Any]], None] = lambda names, values: None,
     ) -> None:
         self._table = {parameter.name: parameter for parameter in table}
         self._check = check
-        self._on_change = on_change
+        self._on_set = on_set
         self.values: dict[str, Any] = {}
         for parameter in table:
             try:
@@ -108,7 +108,7 @@ class Parameters:
                 raise ValueError(reason)
             self.values[parameter.name] = self._typed(parameter, declared.value)
         check(self.values)
-        node.add_on_set_parameters_callback(self._on_set)
+        node.add_on_set_parameters_callback(self._set)
 
     def __getitem__(self, name: str) -> Any:
         return self.values[name]
@@ -117,7 +117,7 @@ class Parameters:
     def _typed(parameter: Parameter, value: Any) -> Any:
         return float(value) if isinstance(parameter.default, float) else value
 
-    def _on_set(self, changes: list[RosParameter]) -> SetParametersResult:
+    def _set(self, changes: list[RosParameter]) -> SetParametersResult:
         accepted: dict[str, Any] = {}
         for change in changes:
             parameter = self._table.get(change.name)
@@ -132,8 +132,7 @@ class Parameters:
             self._check(values)
         except ValueError as error:
             return SetParametersResult(successful=False, reason=str(error))
-        changed = {name for name, value in accepted.items() if value != self.values[name]}
         self.values = values
-        if changed:
-            self._on_change(changed, values)
+        if accepted:
+            self._on_set(set(accepted), values)
         return SetParametersResult(successful=True)

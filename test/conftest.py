@@ -1,0 +1,58 @@
+"""For every test: ROS stays on this machine; for those that need it: a graph, and a grounding node in it."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+# Before anything imports rclpy: discovery must not reach other machines, and the log must not fill the home.
+os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"  # Jazzy and later
+os.environ.pop("ROS_LOCALHOST_ONLY", None)
+os.environ["PYTHONUNBUFFERED"] = "1"
+os.environ["RCUTILS_COLORIZED_OUTPUT"] = "0"
+
+
+@pytest.fixture(scope="module")
+def graph(tmp_path_factory):
+    """Give a module a ROS graph of its own: no other test, robot or run is in its domain."""
+    from ros_graph import Graph
+
+    with Graph(tmp_path_factory.mktemp("graph")) as graph:
+        yield graph
+
+
+@pytest.fixture
+def client(graph):
+    """Give a test the client's node of the graph; what the test subscribed to ends with it."""
+    yield graph.client
+    graph.client.forget()
+
+
+@pytest.fixture(scope="module")
+def grounding(graph):
+    """Start one grounding node for a module, active, with a fake model and no instruction."""
+    node = graph.start("fake_grounding_node", {"model": "color"})
+    graph.client.until(lambda: graph.client.state() == "active", node.log())
+    return node
+
+
+@pytest.fixture
+def configure(client):
+    """Set parameters of the module's grounding node for one test."""
+    before = {}
+
+    def configure(name, value):
+        before.setdefault(name, client.parameter(name))
+        result = client.set_parameter(name, value)
+        assert result.successful, result.reason
+
+    yield configure
+    for name, value in before.items():
+        client.set_parameter(name, value)
+
+
+@pytest.fixture
+def say(client, configure):
+    """Set what is grounded, through the parameter, for one test."""
+    return lambda *instructions: configure("instruction", "\n".join(instructions))

@@ -1,0 +1,183 @@
+"""The grounding node on a real graph: what comes out of a camera and an instruction, and when."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+from fakes import COLORS, red_square
+
+pytest.importorskip("rclpy", reason="needs ROS 2")
+pytest.importorskip("ivm_ros.msg", reason="the interfaces are not generated: pip install -e .")
+
+from ivm_ros.msg import Grounding
+from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
+from sensor_msgs.msg import CompressedImage
+from sensor_msgs.msg import Image as ImageMessage
+from std_msgs.msg import String
+
+from ivm_ros.messages import image_view
+
+pytestmark = pytest.mark.usefixtures("grounding")
+
+BEST_EFFORT = QoSProfile(depth=5, reliability=ReliabilityPolicy.BEST_EFFORT)
+LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+PICTURES = ("masked_image", "mask", "heatmap", "overlay")
+FROM_RGB = {
+    "rgb8": None,
+    "bgr8": cv2.COLOR_RGB2BGR,
+    "rgba8": cv2.COLOR_RGB2RGBA,
+    "bgra8": cv2.COLOR_RGB2BGRA,
+    "mono8": cv2.COLOR_RGB2GRAY,
+}
+
+
+@pytest.mark.parametrize("encoding", FROM_RGB)
+def test_every_topic_answers_the_frame_it_was_made_of(client, say, encoding):
+    say("the red thing" if encoding != "mono8" else "nothing that is there")
+    client.listen("grounding/grounding", Grounding)
+    for topic in PICTURES:
+        client.listen(f"grounding/{topic}", ImageMessage)
+    code = FROM_RGB[encoding]
+    pixels = red_square() if code is None else cv2.cvtColor(red_square(), code)
+    frame, _ = client.ask(lambda: client.image(pixels, encoding), "grounding/overlay")
+    for topic in PICTURES:
+        message = client.wait(f"grounding/{topic}", lambda message: message.header == frame.header)
+        expected = {"mask": "mono8", "heatmap": "32FC1"}.get(topic, encoding)
+        assert (message.width, message.height, message.encoding) == (16, 12, expected)
+    message = client.wait("grounding/grounding", lambda message: message.header == frame.header)
+    assert (message.image_width, message.image_height, message.model) == (16, 12, "color")
+    assert 0 <= message.age < 30
+    assert message.found is (encoding != "mono8")
+
+
+def test_the_target_is_where_it_is(client, say):
+    say("pick up the red thing")
+    client.listen("grounding/grounding", Grounding)
+    for topic in PICTURES:
+        client.listen(f"grounding/{topic}", ImageMessage)
+    frame, message = client.ask(lambda: client.image(red_square()), "grounding/grounding")
+    (target,) = message.targets
+    assert (target.x_min, target.y_min, target.x_max, target.y_max) == (3, 2, 7, 6)
+    assert (target.mask_x, target.mask_y) == (3, 2)
+    assert (image_view(target.mask) == 255).all() and image_view(target.mask).shape == (4, 4)
+    assert target.score == pytest.approx(0.9)
+    assert 3 <= target.point_x < 7 and 2 <= target.point_y < 6
+    assert message.existence == pytest.approx(0.9)
+    red = (red_square() == COLORS["red"]).all(axis=2)
+    mask = client.wait("grounding/mask", lambda message: message.header == frame.header)
+    np.testing.assert_array_equal(image_view(mask), np.where(red, 255, 0))
+    heatmap = client.wait("grounding/heatmap", lambda message: message.header == frame.header)
+    np.testing.assert_array_equal(image_view(heatmap), red.astype(np.float32))
+    picture = image_view(client.wait("grounding/masked_image", lambda m: m.header == frame.header))
+    np.testing.assert_array_equal(picture[red], red_square()[red])
+    assert not np.array_equal(picture, red_square())
+
+
+def test_each_instruction_gets_a_grounding_of_its_own(client, say):
+    say("the red thing", "the blue thing")
+    client.listen("grounding/grounding", Grounding)
+    frame, _ = client.ask(
+        lambda: client.image(red_square()), "grounding/grounding", lambda m: m.instruction_index == 1
+    )
+    both = [m for m in client.received("grounding/grounding") if m.header == frame.header]
+    assert [(m.instruction, m.instruction_index, m.instruction_count, m.found) for m in both] == [
+        ("the red thing", 0, 2, True),
+        ("the blue thing", 1, 2, False),
+    ]
+
+
+@pytest.mark.parametrize("qos", [BEST_EFFORT, 10], ids=["best effort", "reliable"])
+def test_any_camera_is_heard(client, say, qos):
+    say("the red thing")
+    client.listen("grounding/grounding", Grounding)
+    assert client.ask(lambda: client.image(red_square()), "grounding/grounding", qos=qos)[1].found
+
+
+@pytest.mark.parametrize("qos", [1, LATCHED], ids=["volatile", "transient local"])
+def test_an_instruction_comes_by_topic(client, say, grounding, qos):
+    client.publish("instruction", String(data="the red thing\nthe green thing"), qos)
+    client.listen("grounding/grounding", Grounding)
+    _, message = client.ask(
+        lambda: client.image(red_square()),
+        "grounding/grounding",
+        lambda message: message.instruction == "the green thing",
+    )
+    assert (message.instruction_index, message.instruction_count, message.found) == (1, 2, False)
+    client.stop_publishing()
+    assert "incompatible QoS" not in grounding.log()
+
+
+def test_a_new_value_of_the_parameter_wins_over_the_topic_even_if_it_is_the_old_one(client, say):
+    say("the red thing")
+    client.publish("instruction", String(data="the blue thing"))
+    client.diagnostics(lambda status, values: values["instruction"] == "the blue thing")
+    say("the red thing")
+    client.diagnostics(lambda status, values: values["instruction"] == "the red thing")
+
+
+@pytest.mark.parametrize("rule", ["pass_through", "blank", "hold"])
+def test_what_is_shown_when_nothing_is_found(client, say, configure, rule):
+    configure("display.not_found", rule)
+    client.listen("grounding/masked_image", ImageMessage)
+    client.listen("grounding/mask", ImageMessage)
+    say("the red thing")
+    _, before = client.ask(
+        lambda: client.image(red_square()), "grounding/mask", lambda message: max(message.data) == 255
+    )
+    gone = red_square()
+    gone[2:6, 3:7] = 90
+    frame, _ = client.ask(
+        lambda: client.image(gone), "grounding/mask", lambda message: max(message.data) == 0
+    )
+    picture = image_view(client.wait("grounding/masked_image", lambda m: m.header == frame.header))
+    if rule == "hold":  # the place of the last target stays visible, the rest stays hidden
+        held = image_view(before) == 255
+        np.testing.assert_array_equal(picture[held], gone[held])
+        assert not np.array_equal(picture, gone)
+    else:
+        np.testing.assert_array_equal(picture, gone if rule == "pass_through" else np.full_like(gone, 255))
+
+
+def test_without_listeners_the_model_rests(client, say):
+    say("the red thing")
+    before = client.diagnostics()
+    client.publish("image", client.image(red_square()))
+    after = client.diagnostics(lambda status, values: int(values["received"]) > int(before["received"]))
+    assert int(after["unwanted"]) == int(before["unwanted"]) + 1
+    assert after["grounded"] == before["grounded"]
+
+
+def test_without_an_instruction_the_model_rests(client, say):
+    say()
+    client.listen("grounding/mask", ImageMessage)
+    before = client.diagnostics(lambda status, values: values["instruction"] == "")
+    client.publish("image", client.image(red_square()))
+    after = client.diagnostics(lambda status, values: int(values["received"]) > int(before["received"]))
+    assert after["grounded"] == before["grounded"]
+    assert after["message"] == "no instruction"
+
+
+def test_age_and_health_are_in_diagnostics(client, say):
+    say("the red thing")
+    client.listen("grounding/mask", ImageMessage)
+    client.ask(lambda: client.image(red_square()), "grounding/mask")
+    values = client.diagnostics(lambda status, values: float(values["groundings_per_second"]) > 0)
+    assert 0 <= float(values["age_ms_p50"]) <= float(values["age_ms_p95"])
+    assert values["model"] == "color"
+
+
+def test_compressed_images_are_grounded_too(graph, client):
+    parameters = {"model": "color", "image_transport": "compressed", "instruction": "the red thing"}
+    graph.start("fake_grounding_node", parameters, namespace="/small")
+    client.listen("small/grounding/masked_image", ImageMessage)
+    client.listen("small/grounding/grounding", Grounding)
+
+    def compressed():
+        _, data = cv2.imencode(".png", cv2.cvtColor(red_square(), cv2.COLOR_RGB2BGR))
+        return CompressedImage(header=client.header(), format="png", data=data.tobytes())
+
+    frame, message = client.ask(compressed, "small/grounding/grounding", camera="small/image/compressed")
+    assert message.found
+    picture = client.wait("small/grounding/masked_image", lambda m: m.header == frame.header)
+    assert (picture.encoding, picture.width, picture.height) == ("rgb8", 16, 12)
