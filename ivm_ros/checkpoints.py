@@ -96,6 +96,7 @@ def write_state_dict(state: Mapping[str, Tensor], path: Path, metadata: Mapping[
     """Write a safetensors file, by rename, so that a reader never sees half of it."""
     partial = path.with_suffix(".partial")
     save_file({key: value.contiguous() for key, value in state.items()}, partial, dict(metadata))
+    partial.chmod(0o644)  # safetensors makes it readable to this user alone
     partial.replace(path)
 
 

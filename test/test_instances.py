@@ -16,12 +16,12 @@ def heat(shape, *patches):
 
 
 def test_pieces_become_targets_best_first():
-    heatmap = heat((40, 60), (slice(2, 12), slice(3, 13), 0.7), (slice(20, 32), slice(30, 50), 0.9))
+    heatmap = heat((40, 60), (slice(2, 12), slice(3, 13), 0.7), (slice(20, 30), slice(30, 50), 0.9))
     targets = targets_from_heatmap(heatmap, label="cup")
-    assert [target.box for target in targets] == [(30, 20, 50, 32), (3, 2, 13, 12)]
+    assert [target.box for target in targets] == [(30, 20, 50, 30), (3, 2, 13, 12)]
     assert [target.score for target in targets] == pytest.approx([0.9, 0.7])
     assert {target.label for target in targets} == {"cup"}
-    assert targets[0].mask.sum() == 12 * 20
+    assert targets[0].mask.sum() == 10 * 20
 
 
 @pytest.mark.parametrize(
@@ -38,6 +38,12 @@ def test_pieces_become_targets_best_first():
 )
 def test_what_counts_as_a_piece(patches, threshold, count):
     assert len(targets_from_heatmap(heat((40, 60), *patches), threshold)) == count
+
+
+def test_a_stray_piece_ranks_behind_the_thing():
+    heatmap = heat((40, 60), (slice(0, 20), slice(0, 20), 0.7), (slice(30, 35), slice(30, 40), 0.9))
+    targets = targets_from_heatmap(heatmap)
+    assert [target.score for target in targets] == pytest.approx([0.7, 0.9 * 2 * 50 / 400])
 
 
 def test_at_most_limit_targets_and_these_are_the_best():

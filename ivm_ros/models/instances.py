@@ -18,7 +18,8 @@ def targets_from_heatmap(
 ) -> tuple[Target, ...]:
     """Return the connected pieces of a heatmap as targets, best first.
 
-    A target's score is the mean heat over its mask. Pieces are ranked by score after specks are dropped.
+    A target's score is the mean heat over its mask; where the mask is under half as large as the largest, in
+    proportion less, as it may be a stray piece of that one.
 
     Args:
         heatmap: (H, W) float32 in [0, 1].
@@ -35,6 +36,6 @@ def targets_from_heatmap(
     areas = stats[1:, cv2.CC_STAT_AREA]
     smallest = max(min_area * heatmap.size, min_share * areas.max(), 1)
     sums = np.bincount(labels.ravel(), weights=heatmap.ravel(), minlength=count)[1:]
-    scores = np.clip(sums / areas, 0.0, 1.0)
+    scores = np.clip(sums / areas * np.minimum(1.0, 2.0 * areas / areas.max()), 0.0, 1.0)
     kept = [index for index in np.argsort(-scores, kind="stable") if areas[index] >= smallest][:limit]
     return tuple(Target.from_mask(labels == index + 1, float(scores[index]), label) for index in kept)

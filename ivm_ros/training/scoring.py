@@ -25,7 +25,7 @@ class Case:
 
     Attributes:
         question: what was asked.
-        truth: (H, W) bool.
+        truths: (H, W) bool masks, one for each target.
         counted: (H, W) bool, false on ignored pixels.
         probability: (H, W) float32 at the view's size.
         existence: logit of the existence head.
@@ -33,7 +33,7 @@ class Case:
     """
 
     question: Question
-    truth: npt.NDArray[np.bool_]
+    truths: tuple[npt.NDArray[np.bool_], ...]
     counted: npt.NDArray[np.bool_]
     probability: npt.NDArray[np.float32]
     existence: float
@@ -44,11 +44,17 @@ class Case:
         """Whether anything matches."""
         return bool(self.question.targets)
 
+    @property
+    def truth(self) -> npt.NDArray[np.bool_]:
+        """(H, W) bool: all targets together."""
+        nothing = np.zeros(self.counted.shape, np.bool_)
+        return np.logical_or.reduce([nothing, *self.truths])
+
     def iou(self, threshold: float) -> float:
         """Return the mask's intersection over union, over the counted pixels."""
-        guess = (self.probability > threshold) & self.counted
-        union = (guess | (self.truth & self.counted)).sum()
-        return float((guess & self.truth).sum() / union) if union else 1.0
+        guess, truth = (self.probability > threshold) & self.counted, self.truth
+        union = (guess | truth).sum()
+        return float((guess & truth).sum() / union) if union else 1.0
 
 
 @torch.inference_mode()
@@ -73,12 +79,13 @@ def answer_cases(
         cases = []
         for index, question in enumerate(batch.questions):
             logits = answer.mask[index].float().numpy()
-            truth = batch.targets[index].numpy()
-            fine = cv2.resize(logits, truth.shape[::-1], interpolation=cv2.INTER_LINEAR)
+            instances = scenes[index // per_view].instances
+            truths = tuple(instances == target for target in question.targets)
+            fine = cv2.resize(logits, instances.shape[::-1], interpolation=cv2.INTER_LINEAR)
             probability = (1 / (1 + np.exp(-fine))).astype(np.float32)
             peak = peak_logit(logits)
             counted = ~batch.ignored[index].numpy()
-            cases.append(Case(question, truth, counted, probability, float(answer.existence[index]), peak))
+            cases.append(Case(question, truths, counted, probability, float(answer.existence[index]), peak))
         yield batch, cases
 
 
