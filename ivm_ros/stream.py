@@ -247,6 +247,7 @@ class Stream:
         image, features, decoded = self._encode(frame)
         encoded = time.monotonic()
         groundings = tuple(self._grounder.ground_many(features, instructions))
+        _check_groundings(groundings, image, len(instructions))
         timings = Timings(
             waited=started - frame.received,
             decoded=decoded - started,
@@ -268,3 +269,15 @@ class Stream:
         features = self._grounder.encode(image)
         self._encoded = (frame, image, features)
         return image, features, decoded
+
+
+def _check_groundings(groundings: tuple[Any, ...], image: Image, count: int) -> None:
+    """Raise ValueError unless a model has kept its contract, so that it is blamed and not its listeners."""
+    height, width = image.shape[:2]
+    if len(groundings) != count:
+        raise ValueError(f"expected {count} groundings of the model, got {len(groundings)}")
+    for grounding in groundings:
+        if not isinstance(grounding, Grounding):
+            raise ValueError(f"expected a Grounding of the model, got {type(grounding).__name__}")
+        if grounding.size != (width, height):
+            raise ValueError(f"expected a grounding of {width}x{height} pixels, got {grounding.size}")

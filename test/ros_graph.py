@@ -227,13 +227,17 @@ class Client:
 
     def call(self, service: str, kind: Any, **fields: Any) -> Any:
         """Call a service and return its answer, waiting for both."""
+        future = self.call_async(service, kind, **fields)
+        self.until(future.done, f"the answer of {service}")
+        return future.result()
+
+    def call_async(self, service: str, kind: Any, **fields: Any) -> Any:
+        """Call a service, waiting for it to be there; return the future of its answer."""
         if service not in self._clients:
             self._clients[service] = self.node.create_client(kind, service)
         proxy = self._clients[service]
         self.until(proxy.service_is_ready, f"service {service}")
-        future = proxy.call_async(kind.Request(**fields))
-        self.until(future.done, f"the answer of {service}")
-        return future.result()
+        return proxy.call_async(kind.Request(**fields))
 
     def state(self, node: str = "/grounding") -> str:
         """Return the lifecycle state."""

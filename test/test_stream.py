@@ -144,6 +144,36 @@ def test_broken_frames_and_failing_models_are_reported_and_survived(make_stream,
     wait_for(lambda: stream.counters == Counters(received=4, grounded=1, invalid=2, failed=1))
 
 
+class GarbageGrounder(ColorGrounder):
+    """Returns what it was made with."""
+
+    def __init__(self, answers):
+        super().__init__()
+        self.answers = answers
+
+    def ground_many(self, features, instructions):
+        return self.answers
+
+
+@pytest.mark.parametrize(
+    ("answers", "reason"),
+    [
+        ([], "1 groundings"),
+        (["text"], "got str"),
+        ([ColorGrounder()(red_square(20, 20), "red")], "16x12"),
+    ],
+)
+def test_a_model_that_breaks_its_contract_is_a_failure_of_the_model(make_stream, recorder, answers, reason):
+    stream = make_stream(GarbageGrounder(answers))
+    with pytest.raises(ValueError, match=reason):
+        stream.request(["red"], frame()).result(PATIENCE)
+    stream.set_instructions(["red"])
+    stream.submit(frame())
+    recorder.wait(1)
+    assert reason in recorder.problems[0]
+    wait_for(lambda: stream.counters == Counters(received=1, failed=1, requests_failed=1))
+
+
 def test_a_listener_that_raises_is_a_failure_of_that_frame_alone(recorder):
     results = []
 

@@ -9,6 +9,8 @@ from ivm_ros.nodes.parameters import Parameter
 from ivm_ros.rendering import MODES, NOT_FOUND_RULES, RenderSettings
 
 _RENDER_PREFIX = "display."
+MAX_SERVICE_TIMEOUT = 600.0
+"""Seconds that `~/ground` waits at most."""
 
 PARAMETERS = (
     Parameter("model", "ivm-tiny", "Name of the model; `ivm-ros doctor` lists them."),
@@ -36,7 +38,7 @@ PARAMETERS = (
         "Seconds after which `~/ground` gives up, where the request names no time.",
         live=True,
         minimum=0.1,
-        maximum=600.0,
+        maximum=MAX_SERVICE_TIMEOUT,
     ),
     Parameter(
         "camera_timeout",

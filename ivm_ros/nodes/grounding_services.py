@@ -15,6 +15,7 @@ from std_msgs.msg import Header
 from ivm_ros.grounding import InvalidInstructionError, check_instruction
 from ivm_ros.messages import MessageError, check_color_image, mask_message, picture_message, rgb_image
 from ivm_ros.nodes.grounding_message import grounding_messages
+from ivm_ros.nodes.grounding_parameters import MAX_SERVICE_TIMEOUT
 from ivm_ros.nodes.outputs import Source
 from ivm_ros.rendering import render
 from ivm_ros.srv import Ground, SetInstruction
@@ -82,6 +83,7 @@ class GroundingServices:
             source = Source(request.image.header, request.image.encoding)
             frame = Frame(lambda: rgb_image(request.image), source)
         timeout = request.timeout if request.timeout > 0 else node.parameters["service_timeout"]
+        timeout = min(timeout, MAX_SERVICE_TIMEOUT)  # infinity is more than a clock can hold
         answer = stream.request(instructions[:1], frame)
         try:
             result = answer.result(timeout)
