@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 
 from ivm_ros.datasets.tabletop import phrases
-from ivm_ros.datasets.tabletop.instructions import MIN_PIXELS, TAGS, questions
+from ivm_ros.datasets.tabletop.instructions import TAGS, questions
 from ivm_ros.datasets.tabletop.phrases import Description
 from ivm_ros.datasets.tabletop.scene import SceneObject
+from ivm_ros.datasets.tabletop.visible import MIN_PIXELS
 from ivm_ros.datasets.tabletop.vocabulary import KINDS
 
 

@@ -12,10 +12,11 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from ..datasets.tabletop.instructions import PERHAPS_METAL, Question, questions
+from ..datasets.tabletop.instructions import Question, questions
 from ..datasets.tabletop.phrases import Description
 from ..datasets.tabletop.scene import Scene, SceneObject
 from ..datasets.tabletop.store import Store, complete_shards, load_store
+from ..datasets.tabletop.visible import PERHAPS_METAL
 from ..models.ivm_tiny.concepts import NO_KIND, STRANGER
 from ..models.ivm_tiny.config import TinyConfig
 from .augment import augment

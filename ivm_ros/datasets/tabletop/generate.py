@@ -20,9 +20,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from ..folder import INDEX
 from ..folder_writer import Answer, write_index, write_picture
-from .instructions import MIN_PIXELS, Question, questions
+from .instructions import Question, questions
 from .scene import Scene
 from .store import complete_shards, write_shard
+from .visible import MIN_PIXELS
 
 TRAIN_SEEDS = range(0, 1_000_000)
 VALIDATION_SEEDS = range(1_000_000, 2_000_000)

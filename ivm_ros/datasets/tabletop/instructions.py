@@ -13,7 +13,7 @@ a flip and nothing is asked about what a crop has cut away. The rules:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from random import Random
 
@@ -22,27 +22,14 @@ import numpy.typing as npt
 
 from . import phrases
 from .phrases import Description
+from .relations import foremost, judge
 from .scene import SceneObject
+from .visible import Seen, View
 from .vocabulary import COLORS, KINDS, MATERIALS
-
-MIN_PIXELS = 30
-"""Fewest visible pixels of an object that is asked about, at 256x192."""
 
 TAGS = ("kind", "colour", "attribute", "relation", "verb", "several", "absent")
 
-_ALIKE = (
-    ("cup", "mug"),
-    ("box", "milk"),
-    ("box", "cereal"),
-    ("box", "cube"),
-    ("can", "cylinder"),
-    ("ring", "nut"),
-)
-PERHAPS_METAL = {"can", "nut", "pan", "pot", "spoon", "fork", "knife", "screwdriver", "hammer"}
-"""Kinds that people may call metal even where the renderer names no material."""
-
 _PLACES = {"bowl", "plate", "pan", "pot", "tray", "box", "cup", "mug"}
-_MARGIN = 0.05  # of the picture's side: nearer than this, left and right are not clear
 
 
 @dataclass(frozen=True)
@@ -70,68 +57,7 @@ class Question:
     relation: str | None = None
 
 
-@dataclass(frozen=True)
-class _Seen:
-    item: SceneObject
-    pixels: int
-    x: float  # centroid of the visible pixels, as a fraction of the width
-    y: float
-
-    @property
-    def clear(self) -> bool:
-        return self.pixels >= MIN_PIXELS
-
-
-class _View:
-    """The visible objects of one picture and which of them a description fits."""
-
-    def __init__(self, objects: Sequence[SceneObject], instances: npt.NDArray[np.uint8]) -> None:
-        height, width = instances.shape
-        flat = instances.ravel()
-        rows = np.repeat(np.arange(height), width)
-        columns = np.tile(np.arange(width), height)
-        pixels = np.bincount(flat, minlength=256)
-        safe = np.maximum(pixels, 1)
-        x = np.bincount(flat, columns, 256) / safe / width
-        y = np.bincount(flat, rows, 256) / safe / height
-        ids = ((item, item.instance) for item in objects)
-        self.seen = [
-            _Seen(item, int(pixels[i]), float(x[i]), float(y[i])) for item, i in ids if pixels[i] > 0
-        ]
-        self.clear = [seen for seen in self.seen if seen.clear]
-        self.kinds = {seen.item.kind for seen in self.seen}
-
-    def fitting(self, wanted: Description) -> tuple[list[_Seen], list[_Seen]]:
-        """Return the objects that surely fit and those that perhaps do."""
-        sure, perhaps = [], []
-        for seen in self.seen:
-            verdict = _fits(seen.item, wanted)
-            if verdict is None or (verdict and not seen.clear):
-                perhaps.append(seen)
-            elif verdict:
-                sure.append(seen)
-        return sure, perhaps
-
-
-def _fits(item: SceneObject, wanted: Description) -> bool | None:
-    """Return whether a description fits an object; None when nobody can say."""
-    verdicts: list[bool | None] = [wanted.stranger is None]
-    if wanted.kind is not None and item.kind != wanted.kind:
-        pair = {item.kind, wanted.kind}
-        verdicts.append(None if any(pair == set(alike) for alike in _ALIKE) else False)
-    if wanted.color is not None:
-        verdicts.append(None if item.color is None else item.color == wanted.color)
-    if wanted.size is not None:
-        verdicts.append(None if item.size is None else item.size == wanted.size)
-    if wanted.material is not None and item.material != wanted.material:
-        perhaps = item.material is None and wanted.material == "metal" and item.kind in PERHAPS_METAL
-        verdicts.append(None if perhaps else False)
-    if False in verdicts:
-        return False
-    return None if None in verdicts else True
-
-
-def _ids(found: Sequence[_Seen]) -> tuple[int, ...]:
+def _ids(found: Sequence[Seen]) -> tuple[int, ...]:
     return tuple(sorted(seen.item.instance for seen in found))
 
 
@@ -141,7 +67,7 @@ def _describe(item: SceneObject, rng: Random, fields: Sequence[str]) -> Descript
     return None if None in values.values() else Description(**values)
 
 
-def _plain(view: _View, rng: Random, fields: Sequence[str], tag: str) -> Question | None:
+def _plain(view: View, rng: Random, fields: Sequence[str], tag: str) -> Question | None:
     if not view.clear:
         return None
     wanted = _describe(rng.choice(view.clear).item, rng, fields)
@@ -155,24 +81,24 @@ def _plain(view: _View, rng: Random, fields: Sequence[str], tag: str) -> Questio
     return Question(text, _ids(sure), None, tag, _ids(perhaps), wanted)
 
 
-def _kind(view: _View, rng: Random) -> Question | None:
+def _kind(view: View, rng: Random) -> Question | None:
     return _plain(view, rng, ("kind",), "kind")
 
 
-def _colour(view: _View, rng: Random) -> Question | None:
+def _colour(view: View, rng: Random) -> Question | None:
     return _plain(view, rng, ("color",), "colour")
 
 
-def _attribute(view: _View, rng: Random) -> Question | None:
+def _attribute(view: View, rng: Random) -> Question | None:
     shapes = (("color", "kind"),) * 6 + (("material", "kind"), ("size", "kind"), ("size", "color", "kind"))
     return _plain(view, rng, rng.choice((*shapes, ("color", "material", "kind"))), "attribute")
 
 
-def _several(view: _View, rng: Random) -> Question | None:
+def _several(view: View, rng: Random) -> Question | None:
     return _plain(view, rng, rng.choice((("color",), ("kind",), ("color", "kind"))), "several")
 
 
-def _unique(view: _View, rng: Random, kinds: set[str] | None = None) -> tuple[_Seen, Description] | None:
+def _unique(view: View, rng: Random, kinds: set[str] | None = None) -> tuple[Seen, Description] | None:
     """Return an object and a description that fits it and no other, or None when chance finds none."""
     candidates = [seen for seen in view.clear if kinds is None or seen.item.kind in kinds]
     if not candidates:
@@ -187,48 +113,7 @@ def _unique(view: _View, rng: Random, kinds: set[str] | None = None) -> tuple[_S
     return None
 
 
-def _gap(a: _Seen, b: _Seen) -> float:
-    return float(np.linalg.norm(np.subtract(a.item.position, b.item.position)))
-
-
-def _sideways(seen: _Seen, anchor: _Seen, sign: int) -> bool | None:
-    dx, dy = sign * (seen.x - anchor.x), abs(seen.y - anchor.y)
-    if dx < 0:
-        return False
-    return True if dx > _MARGIN and dx > 0.5 * dy else None
-
-
-def _depthwise(seen: _Seen, anchor: _Seen, sign: int) -> bool | None:
-    """Sign 1: in front of, that is nearer to the camera and lower in the picture."""
-    dy, dx = sign * (seen.y - anchor.y), abs(seen.x - anchor.x)
-    nearer = sign * (anchor.item.distance - seen.item.distance)
-    if dy < 0 and nearer < 0:
-        return False
-    return True if dy > _MARGIN and nearer > 0.02 and dy > 0.5 * dx else None
-
-
-_TESTS: dict[str, Callable[[_Seen, _Seen], bool | None]] = {
-    "left": lambda seen, anchor: _sideways(seen, anchor, -1),
-    "right": lambda seen, anchor: _sideways(seen, anchor, 1),
-    "front": lambda seen, anchor: _depthwise(seen, anchor, 1),
-    "behind": lambda seen, anchor: _depthwise(seen, anchor, -1),
-    "on": lambda seen, anchor: seen.item.on == anchor.item.instance,
-}
-
-
-def _judge(
-    relation: str, candidates: Sequence[_Seen], anchor: _Seen
-) -> tuple[list[_Seen], list[_Seen]] | None:
-    """Return who stands in the relation, and for whom it is unclear; None if it cannot be asked."""
-    if relation == "near":
-        ranked = sorted(candidates, key=lambda seen: _gap(seen, anchor))
-        clear = len(ranked) == 1 or _gap(ranked[0], anchor) < 0.75 * _gap(ranked[1], anchor)
-        return (ranked[:1], []) if ranked and clear else None
-    verdicts = [(seen, _TESTS[relation](seen, anchor)) for seen in candidates]
-    return [seen for seen, yes in verdicts if yes], [seen for seen, yes in verdicts if yes is None]
-
-
-def _related(view: _View, rng: Random, absent: bool = False) -> Question | None:
+def _related(view: View, rng: Random, absent: bool = False) -> Question | None:
     found = _unique(view, rng)
     if found is None:
         return None
@@ -243,7 +128,7 @@ def _related(view: _View, rng: Random, absent: bool = False) -> Question | None:
     if wanted is None:
         return None
     sure, perhaps = view.fitting(wanted)
-    judged = _judge(relation, [seen for seen in sure if seen is not anchor], anchor)
+    judged = judge(relation, [seen for seen in sure if seen is not anchor], anchor)
     if judged is None or (absent and relation == "near"):
         return None
     matching, unclear = judged
@@ -255,15 +140,7 @@ def _related(view: _View, rng: Random, absent: bool = False) -> Question | None:
     return Question(text, _ids(matching), anchor.item.instance, tag, ignored, wanted, anchor_words, relation)
 
 
-_ORDER: dict[str, tuple[Callable[[_Seen], float], float]] = {
-    "leftmost": (lambda seen: seen.x, _MARGIN),
-    "rightmost": (lambda seen: -seen.x, _MARGIN),
-    "nearest": (lambda seen: seen.item.distance - 0.2 * seen.y, 0.04),
-    "farthest": (lambda seen: 0.2 * seen.y - seen.item.distance, 0.04),
-}  # where to sort by, and by how much the first must lead
-
-
-def _superlative(view: _View, rng: Random) -> Question | None:
+def _superlative(view: View, rng: Random) -> Question | None:
     if len(view.clear) < 2:
         return None
     wanted = _describe(
@@ -274,21 +151,20 @@ def _superlative(view: _View, rng: Random) -> Question | None:
     sure, perhaps = view.fitting(wanted)
     if len(sure) < 2 or perhaps:
         return None
-    name = rng.choice(tuple(_ORDER))
-    key, margin = _ORDER[name]
-    first, second = sorted(sure, key=key)[:2]
-    if key(second) - key(first) < margin:
+    name = rng.choice(tuple(phrases.SUPERLATIVES))
+    first = foremost(name, sure)
+    if first is None:
         return None
     return Question(
         phrases.superlative(name, wanted, rng), _ids([first]), None, "relation", (), wanted, None, name
     )
 
 
-def _relation(view: _View, rng: Random) -> Question | None:
+def _relation(view: View, rng: Random) -> Question | None:
     return _superlative(view, rng) if rng.random() < 0.25 else _related(view, rng)
 
 
-def _placed(view: _View, rng: Random, split: str) -> Question | None:
+def _placed(view: View, rng: Random, split: str) -> Question | None:
     """Ask to put something somewhere; what is to be picked up is the target, the place is the anchor."""
     question = _attribute(view, rng) if rng.random() < 0.6 else _kind(view, rng)
     place = _unique(view, rng, _PLACES) if rng.random() < 0.8 else None
@@ -315,7 +191,7 @@ def _swapped(item: SceneObject, rng: Random) -> Description:
     return Description(kind=rng.choice(tuple(KINDS)))
 
 
-def _absent(view: _View, rng: Random, split: str) -> Question | None:
+def _absent(view: View, rng: Random, split: str) -> Question | None:
     draw = rng.random()
     if draw < 0.2:
         return _related(view, rng, absent=True)
@@ -351,7 +227,7 @@ _MIX = (
 _TRIES = 8
 
 
-def _make(tag: str, view: _View, rng: Random, split: str) -> Question | None:
+def _make(tag: str, view: View, rng: Random, split: str) -> Question | None:
     if tag == "absent":
         return _absent(view, rng, split)
     if tag in ("attribute", "kind") and rng.random() < 0.25:
@@ -391,7 +267,7 @@ def questions(
         count: how many; about 30 % have no answer in the view, more when little is visible.
         split: "train" or "validation": which wordings and unknown nouns to draw from.
     """
-    view = _View(objects, instances)
+    view = View(objects, instances)
     tags, weights = zip(*_MIX, strict=True)
     result = []
     for tag in rng.choices(tags, weights, k=count):
