@@ -4,18 +4,26 @@ from __future__ import annotations
 
 import os
 import re
+import subprocess
+import sys
 from dataclasses import fields
+from itertools import islice
 from pathlib import Path
 
+import numpy as np
 import pytest
 from fakes import red_square
 
-from ivm_ros.rendering import MODES
+import ivm_ros
+from ivm_ros.cli.ground import read_image, write_image
+from ivm_ros.clip import load_clip
+from ivm_ros.rendering import MODES, NAMED_FILLS, RenderSettings, render
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
 PAGES = [ROOT / "README.md", *sorted(DOCS.glob("*.md"))]
 NODES = {"grounding": DOCS / "grounding_node.md", "camera": DOCS / "camera_node.md"}
+NO_ROS = "needs ROS 2 and the interfaces: pip install -e ."
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 
 
@@ -30,10 +38,15 @@ def tables(text):
     """Return every table as a list of rows, each a dict from column to text without backticks."""
     result = []
     for block in re.findall(r"(?:^\|.*\|\n)+", text, re.MULTILINE):
-        head, _, *rows = [[cell.strip() for cell in row.strip("|\n").split(" | ")] for row in block.splitlines()]
+        head, _, *rows = [
+            [cell.strip() for cell in row.strip("|\n").split(" | ")] for row in block.splitlines()
+        ]
         head = [name.strip("| ") for name in head]
         result.append(
-            [dict(zip(head, (cell.strip("| ").replace("`", "") for cell in row), strict=True)) for row in rows]
+            [
+                dict(zip(head, (cell.strip("| ").replace("`", "") for cell in row), strict=True))
+                for row in rows
+            ]
         )
     return result
 
@@ -52,6 +65,13 @@ def anchors(page):
     """Return the anchors of a page's headings, as GitHub makes them."""
     titles = re.findall(r"^#+ (.*)$", page.read_text(), re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+@pytest.fixture(scope="module")
+def ros():
+    """Skip where there is no ROS 2, before a graph is asked for."""
+    pytest.importorskip("rclpy", reason=NO_ROS)
+    pytest.importorskip("ivm_ros.msg", reason=NO_ROS)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
@@ -82,9 +102,8 @@ def test_every_mode_is_on_the_page_of_policies():
     assert list(rows) == list(MODES)
 
 
-@pytest.mark.usefixtures("ros")
 @pytest.mark.parametrize("name", NODES)
-def test_parameters(name):
+def test_parameters(ros, name):
     from ivm_ros.nodes import camera_node, grounding_parameters
 
     parameters = {"grounding": grounding_parameters, "camera": camera_node}[name].PARAMETERS
@@ -117,9 +136,6 @@ def test_parameters(name):
 
 
 def test_fills_are_those_that_exist():
-    pytest.importorskip("rclpy", reason="the page is about a node")
-    from ivm_ros.rendering import NAMED_FILLS
-
     (row,) = [row for row in table(NODES["grounding"], "Parameters") if row["Name"] == "display.fill"]
     assert row["Range"] == ", ".join([*NAMED_FILLS, "mean", "#rrggbb"])
 
@@ -138,11 +154,13 @@ def resolved(name, node):
 
 
 @pytest.fixture(scope="module")
-def live(graph):
+def live(ros, graph):
     """Start both nodes, each named like its page, and return the graph."""
     graph.start("fake_grounding_node", {"model": "color"})
     graph.start("ivm_ros.nodes.camera_node", {"rate": 5.0})
-    graph.client.until(lambda: graph.client.state() == "active", "an active node")
+    client = graph.client
+    client.until(lambda: client.state() == "active", "an active node")
+    client.until(lambda: set(NODES) <= set(client.node.get_node_names()), "both nodes")
     return graph
 
 
@@ -192,8 +210,7 @@ def test_services(live, name):
         assert section(NODES[name], "Services").strip().startswith("None")
     else:
         expected = {
-            resolved(row["Service"], name): row["Type"]
-            for row in tables(section(NODES[name], "Services"))[0]
+            resolved(row["Service"], name): row["Type"] for row in tables(section(NODES[name], "Services"))[0]
         }
     live.client.until(
         lambda: endpoints(live.client, "service", name) == expected,
@@ -209,13 +226,9 @@ def test_qos(live, name):
         ("Subscribed topics", "get_subscriptions_info_by_topic"),
     ):
         for row in table(NODES[name], title):
-            infos = [
-                info
-                for info in getattr(live.client.node, read)(resolved(row["Topic"], name))
-                if info.node_name == name
-            ]
-            if not infos:
-                assert row["Topic"] in ("~/detections", "image/compressed")
+            topic = resolved(row["Topic"], name)
+            infos = [info for info in getattr(live.client.node, read)(topic) if info.node_name == name]
+            assert infos or row["Topic"] in ("~/detections", "image/compressed")
             for info in infos:
                 assert info.qos_profile.reliability.name.lower().replace("_", " ") == row["Reliability"]
             durabilities = {info.qos_profile.durability.name.lower().replace("_", " ") for info in infos}
@@ -263,8 +276,8 @@ def test_counters_are_all_in_diagnostics():
 
 
 @pytest.fixture(scope="module")
-def policy(graph, live):
-    """Start the example beside a camera-less grounding node in a namespace."""
+def policy(live, graph):
+    """Start the example beside a grounding node of its own, in a namespace."""
     graph.environment["PYTHONPATH"] += os.pathsep + str(DOCS / "examples")
     parameters = {"model": "color", "instruction": "the red thing"}
     graph.start("fake_grounding_node", parameters, namespace="/arm")
@@ -288,3 +301,20 @@ def test_the_policy_acts_on_what_is_fresh_and_found(policy, graph, pixels, secon
 
     said = len(policy.log())
     graph.client.until(lambda: re.search(expected, policy.log()[said:]), expected, meanwhile=camera)
+
+
+# -- the example of masking recordings -------------------------------------------------------------
+
+
+def test_a_recording_is_masked_as_the_node_does_it(tmp_path):
+    (tmp_path / "in").mkdir()
+    frames = [next(islice(load_clip().frames(), index, None)) for index in (0, 60)]
+    for index, frame in enumerate(frames):
+        write_image(tmp_path / "in" / f"{index}.png", frame)
+    script = DOCS / "examples" / "mask_recording.py"
+    words = "pick up the red cup"
+    subprocess.run([sys.executable, script, tmp_path / "in", words, tmp_path / "out"], check=True)
+    grounder = ivm_ros.load("ivm-tiny")
+    for index, frame in enumerate(frames):
+        picture = read_image(tmp_path / "out" / f"{index:06d}.png")
+        np.testing.assert_array_equal(picture, render(frame, grounder(frame, words), RenderSettings()))
