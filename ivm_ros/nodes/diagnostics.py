@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
-from rclpy.callback_groups import CallbackGroup
+from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
 from rclpy.clock import Clock, ClockType
 
 from ivm_ros.stream import Counters
@@ -22,13 +22,15 @@ _PERIOD = 1.0  # seconds; what aggregators expect
 class Diagnostics:
     """Publishes a node's health in every lifecycle state, also when its model could not be loaded."""
 
-    def __init__(self, node: GroundingNode, callback_group: CallbackGroup) -> None:
+    def __init__(self, node: GroundingNode) -> None:
         self._node = node
         self._before = Counters()
         self._publisher = node.create_publisher(DiagnosticArray, "/diagnostics", 1)
         # Not on the node's clock: health is wanted also while simulated time stands still.
         steady = Clock(clock_type=ClockType.STEADY_TIME)
-        node.create_timer(_PERIOD, self._publish, callback_group=callback_group, clock=steady)
+        node.create_timer(
+            _PERIOD, self._publish, callback_group=MutuallyExclusiveCallbackGroup(), clock=steady
+        )
 
     def _publish(self) -> None:
         node = self._node

@@ -12,7 +12,7 @@ from collections import deque
 from typing import Any
 
 import numpy as np
-from rclpy.callback_groups import MutuallyExclusiveCallbackGroup, ReentrantCallbackGroup
+from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
 from rclpy.clock import Clock, ClockType
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy, qos_profile_sensor_data
@@ -67,8 +67,8 @@ class GroundingNode(LifecycleNode):
         self.problem = ""  # the last one, for /diagnostics
         self.ages: deque[float] = deque(maxlen=300)
         self._camera_group = MutuallyExclusiveCallbackGroup()
-        self._ground_services = GroundingServices(self, ReentrantCallbackGroup())
-        self._diagnostics = Diagnostics(self, MutuallyExclusiveCallbackGroup())
+        self._ground_services = GroundingServices(self)
+        self._diagnostics = Diagnostics(self)
         if self.parameters["autostart"]:
             # Not on the node's clock: simulated time may stand still until a simulator runs.
             self._autostart = self.create_timer(

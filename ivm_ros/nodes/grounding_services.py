@@ -9,7 +9,7 @@ from __future__ import annotations
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from typing import TYPE_CHECKING
 
-from rclpy.callback_groups import CallbackGroup
+from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
 from std_msgs.msg import Header
 
 from ivm_ros.grounding import InvalidInstructionError, check_instruction
@@ -38,11 +38,14 @@ _STATUS = {
 class GroundingServices:
     """Serves `~/ground` and `~/set_instruction` in every lifecycle state."""
 
-    def __init__(self, node: GroundingNode, callback_group: CallbackGroup) -> None:
+    def __init__(self, node: GroundingNode) -> None:
         self._node = node
-        node.create_service(Ground, "~/ground", self._on_ground, callback_group=callback_group)
+        # One caller waits at a time, the others in the middleware: however many there are, they hold
+        # one thread of the executor.
+        waiting, quick = MutuallyExclusiveCallbackGroup(), MutuallyExclusiveCallbackGroup()
+        node.create_service(Ground, "~/ground", self._on_ground, callback_group=waiting)
         node.create_service(
-            SetInstruction, "~/set_instruction", self._on_set_instruction, callback_group=callback_group
+            SetInstruction, "~/set_instruction", self._on_set_instruction, callback_group=quick
         )
 
     def _on_set_instruction(
