@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import re
 import subprocess
@@ -17,6 +18,7 @@ from fakes import red_square
 import ivm_ros
 from ivm_ros.cli.ground import read_image, write_image
 from ivm_ros.clip import load_clip
+from ivm_ros.evaluation.metrics import Metrics
 from ivm_ros.rendering import MODES, NAMED_FILLS, RenderSettings, render
 
 ROOT = Path(__file__).parent.parent
@@ -91,15 +93,34 @@ def test_every_page_is_in_the_readme():
     assert {f"docs/{page.name}" for page in DOCS.glob("*.md")} <= linked
 
 
-def test_python_blocks_compile():
-    for page in PAGES:
-        for block in re.findall(r"```python\n(.*?)```", page.read_text(), re.DOTALL):
-            compile(block, str(page), "exec")
-
-
 def test_every_mode_is_on_the_page_of_policies():
     rows = {row["Mode"]: row for row in table(DOCS / "policies.md", "Modes")}
     assert list(rows) == list(MODES)
+
+
+def test_every_metric_is_on_the_page_of_datasets():
+    assert {row["Key"] for row in table(DOCS / "datasets.md", "Measuring a model")} == set(
+        Metrics().fractions()
+    )
+
+
+def test_every_launch_argument_is_on_the_page_of_robots():
+    rows = table(DOCS / "robot.md", "Start")
+    source = ast.parse((ROOT / "launch" / "grounding.launch.py").read_text())
+    (names,) = (
+        set(ast.literal_eval(node.value))
+        for node in source.body
+        if isinstance(node, ast.Assign) and node.targets[0].id == "ARGUMENTS"
+    )
+    assert {name for row in rows for name in row["Argument"].split(", ")} == {*names, "params_file"}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_python_blocks_run(page, tmp_path, monkeypatch):
+    write_image(tmp_path / "table.jpg", next(load_clip().frames()))
+    monkeypatch.chdir(tmp_path)
+    for block in re.findall(r"```python\n(.*?)```", page.read_text(), re.DOTALL):
+        exec(compile(block, str(page), "exec"), {})
 
 
 @pytest.mark.parametrize("name", NODES)
