@@ -25,6 +25,11 @@ IGNORE = -100
 """Class of pixels and words that no loss looks at; the default of torch's cross entropy."""
 
 
+_BACKGROUND_WEIGHT = 0.1
+_USUAL_PIXELS = 100  # of an object at a quarter of the resolution; its pixels have weight 1
+_FEWEST_PIXELS = 8
+
+
 @dataclass(frozen=True, eq=False)
 class Batch:
     """B views with N questions in all, in the order of the views.
@@ -38,6 +43,7 @@ class Batch:
         kinds: (B, H / 4, W / 4) class of each pixel; the last is the background.
         colors: (B, H / 4, W / 4) class or `IGNORE`.
         materials: (B, H / 4, W / 4) class or `IGNORE`; the last is none of them.
+        weights: (B, H / 4, W / 4) float32: of a pixel in these losses, less in large objects.
         words: (N, 6) classes of the target's kind, colour, material; the anchor's kind, colour; the relation.
     """
 
@@ -49,6 +55,7 @@ class Batch:
     kinds: Tensor
     colors: Tensor
     materials: Tensor
+    weights: Tensor
     words: Tensor
 
     @property
@@ -115,7 +122,7 @@ def make_batch(
         config: of the network.
         split: wordings, see `questions`; other splits than "train" are not augmented.
     """
-    images, maps, asked, dense = [], [], [], []
+    images, maps, asked, dense, weights = [], [], [], [], []
     for scene in scenes:
         image, instances = scene.image, scene.instances
         if split == "train":
@@ -123,7 +130,9 @@ def make_batch(
         images.append(image)
         asked.append(questions(scene.objects, instances, rng, per_view, split))
         maps.append(instances)
-        dense.append(_dense(scene.objects, instances[2::4, 2::4], config))
+        coarse = instances[2::4, 2::4]
+        dense.append(_dense(scene.objects, coarse, config))
+        weights.append(_weights(coarse))
     pairs = [
         (question, instances) for group, instances in zip(asked, maps, strict=True) for question in group
     ]
@@ -137,6 +146,7 @@ def make_batch(
         kinds=kinds,
         colors=colors,
         materials=materials,
+        weights=torch.from_numpy(np.stack(weights)),
         words=torch.tensor([_words(question, config) for question, _ in pairs]),
     )
 
@@ -165,6 +175,14 @@ def _dense(
         elif item.kind not in PERHAPS_METAL:
             materials[at] = len(config.materials)
     return kinds[instances], colors[instances], materials[instances]
+
+
+def _weights(instances: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+    """Weigh pixels so that an object counts by the root of its area; the background counts little."""
+    pixels = np.bincount(instances.ravel(), minlength=256)
+    weights = np.sqrt(_USUAL_PIXELS / np.maximum(pixels, _FEWEST_PIXELS))
+    weights[0] = _BACKGROUND_WEIGHT
+    return weights.astype(np.float32)[instances]
 
 
 def _kind_class(description: Description | None, config: TinyConfig) -> int:

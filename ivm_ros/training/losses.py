@@ -13,8 +13,6 @@ from .data import IGNORE, Batch
 WEIGHTS = {"mask": 10.0, "dice": 1.0, "existence": 1.0, "anchor": 3.0, "dense": 1.0, "words": 0.25}
 """Of the terms in the sum."""
 
-_BACKGROUND_WEIGHT = 0.1
-
 
 def losses(answer: Answer, features: Features, batch: Batch) -> dict[str, Tensor]:
     """Return the terms of the loss by name, unweighted, in float32."""
@@ -52,12 +50,10 @@ def dice(logits: Tensor, truth: Tensor, counted: Tensor) -> Tensor:
 
 def dense(features: Features, batch: Batch) -> Tensor:
     """Return the cross entropies of kind, colour and material at every pixel, summed."""
-    weight = torch.ones(features.kinds.shape[1])
-    weight[-1] = _BACKGROUND_WEIGHT
     return (
-        F.cross_entropy(features.kinds.float(), batch.kinds, weight)
-        + _mean_cross_entropy(features.colors.float(), batch.colors)
-        + 0.5 * _mean_cross_entropy(features.materials.float(), batch.materials)
+        _pixel_cross_entropy(features.kinds, batch.kinds, batch.weights)
+        + _pixel_cross_entropy(features.colors, batch.colors, batch.weights)
+        + 0.5 * _pixel_cross_entropy(features.materials, batch.materials, batch.weights)
     )
 
 
@@ -70,10 +66,11 @@ def words(answer: Answer, batch: Batch) -> Tensor:
     ).sum()
 
 
-def _mean_cross_entropy(logits: Tensor, classes: Tensor) -> Tensor:
-    """Return the mean over the pixels that count; 0 instead of NaN where there are none."""
-    count = (classes != IGNORE).sum().clamp(min=1)
-    return F.cross_entropy(logits, classes, reduction="sum") / count
+def _pixel_cross_entropy(logits: Tensor, classes: Tensor, weights: Tensor) -> Tensor:
+    """Return the weighted mean over the pixels that count; 0 instead of NaN where there are none."""
+    weights = weights * (classes != IGNORE)
+    values = F.cross_entropy(logits.float(), classes, reduction="none")
+    return (values * weights).sum() / weights.sum().clamp(min=1e-6)
 
 
 def _halve(masks: Tensor) -> Tensor:

@@ -35,7 +35,7 @@ class Monitor:
         self.validation = ShardPool(store, "validation")
         self._log = (output / "log.jsonl").open("a", buffering=1)
         self._board = _tensorboard(output)
-        self._sums: dict[str, float] = {}
+        self._terms: list[dict[str, float]] = []
         self._progress = Progress(
             TextColumn("{task.description}"),
             BarColumn(),
@@ -47,15 +47,14 @@ class Monitor:
 
     def log(self, step: int, elapsed: float, terms: dict[str, float], views: int) -> None:
         """Take the loss terms of a step; write their mean every few."""
-        for name, value in terms.items():
-            self._sums[name] = self._sums.get(name, 0.0) + value / _LOG_EVERY
+        self._terms.append(terms)
         if step % _LOG_EVERY:
             return
-        line = {"step": step, "seconds": round(elapsed, 1), "views": views, **_rounded(self._sums)}
-        self._write(step, line)
-        shown = " ".join(f"{name} {value:.3f}" for name, value in self._sums.items())
+        means = {name: sum(each[name] for each in self._terms) / len(self._terms) for name in terms}
+        self._write(step, {"step": step, "seconds": round(elapsed, 1), "views": views, **_rounded(means)})
+        shown = " ".join(f"{name} {value:.3f}" for name, value in means.items())
         self._progress.update(self._bar, completed=elapsed, loss=shown)
-        self._sums = {}
+        self._terms = []
 
     def score(self, step: int) -> None:
         """Export the weights; score validation views and draw the first batch, where there are any."""

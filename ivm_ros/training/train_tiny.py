@@ -55,7 +55,7 @@ class Settings:
     minutes: float
     workers: int = 2
     seed: int = 0
-    batch: int = 8
+    batch: int = 6
     per_view: int = 4
     rate: float = 2e-3
     ema: float = 0.998
