@@ -12,6 +12,7 @@ import torch
 import ivm_ros
 from ivm_ros.checkpoints import CheckpointError, read_metadata, write_state_dict
 from ivm_ros.datasets.tabletop.scene import Scene, SceneObject
+from ivm_ros.datasets.tabletop.store import write_shard
 from ivm_ros.grounding import InvalidImageError, InvalidInstructionError
 from ivm_ros.models.ivm_tiny.concepts import geometry
 from ivm_ros.models.ivm_tiny.config import TinyConfig
@@ -21,10 +22,10 @@ from ivm_ros.models.ivm_tiny.model import IvmTiny
 from ivm_ros.models.ivm_tiny.text import MAX_WORDS, words
 from ivm_ros.training.augment import augment
 from ivm_ros.training.calibrate_tiny import fit_existence
-from ivm_ros.training.data import make_batch
+from ivm_ros.training.data import ShardPool, make_batch
 from ivm_ros.training.losses import dice, losses, total
 from ivm_ros.training.scoring import Case
-from ivm_ros.training.train_tiny import schedule
+from ivm_ros.training.train_tiny import Settings, run_worker, schedule
 
 SMALL = TinyConfig(
     width=64,
@@ -281,6 +282,37 @@ def test_training_on_drawn_scenes_lowers_the_loss():
         optimizer.step()
         history.append(value.item())
     assert np.mean(history[-5:]) < 0.6 * np.mean(history[:5])
+
+
+def test_a_run_resumes_where_it_stopped(tmp_path):
+    for split, seeds in (("train", range(6)), ("validation", range(10, 14))):
+        views = [drawn_scene(seed) for seed in seeds]
+        write_shard(tmp_path / f"{split}-00000", views, list(seeds), [0] * len(views))
+    output = tmp_path / "run"
+    output.mkdir()
+    run_worker(0, Settings(tmp_path, output, minutes=0.01, workers=1, config=SMALL), port=0)
+    first = torch.load(output / "checkpoint.pt", weights_only=True)
+    run_worker(0, Settings(tmp_path, output, minutes=0.05, workers=1, config=SMALL), port=0)
+    second = torch.load(output / "checkpoint.pt", weights_only=True)
+    assert 0 < first["step"] < second["step"]
+    assert 0 < first["elapsed"] < second["elapsed"]
+    lines = [json.loads(line) for line in (output / "log.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in lines if "giou" in line] == [first["step"], second["step"]]
+    assert len(list(output.glob("sheet_*.png"))) == 2
+    assert load_weights(output / "ivm_tiny.safetensors")[0].config == SMALL
+
+
+def test_a_pool_picks_up_new_shards(tmp_path):
+    for index in range(4):
+        write_shard(tmp_path / f"train-{index:05d}", [drawn_scene(index)], [index], [0])
+    pools = [ShardPool(tmp_path, "train", rank, 2) for rank in range(2)]
+    assert [[pool.scene(i).objects for i in range(len(pool))] for pool in pools] == [
+        [drawn_scene(0).objects, drawn_scene(2).objects],
+        [drawn_scene(1).objects, drawn_scene(3).objects],
+    ]
+    write_shard(tmp_path / "train-00004", [drawn_scene(4)], [4], [0])
+    assert [pool.rescan() for pool in pools] == [1, 0]
+    assert [len(pool) for pool in pools] == [3, 2]
 
 
 def test_existence_is_fitted_by_its_clues():

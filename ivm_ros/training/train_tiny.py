@@ -13,7 +13,7 @@ import math
 import os
 import socket
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
 from typing import Annotated, Any
@@ -48,6 +48,7 @@ class Settings:
         ema: decay of the averaged weights, which are the ones that count.
         save_minutes: between checkpoints.
         score_minutes: between scores on validation views, with a picture and exported weights.
+        config: of the network; its size is the views'.
     """
 
     store: Path
@@ -61,6 +62,7 @@ class Settings:
     ema: float = 0.998
     save_minutes: float = 5.0
     score_minutes: float = 10.0
+    config: TinyConfig = field(default_factory=TinyConfig)
 
     @property
     def checkpoint(self) -> Path:
@@ -74,15 +76,16 @@ class Trainer:
     def __init__(self, settings: Settings, rank: int) -> None:
         self.settings, self.rank = settings, rank
         torch.manual_seed(settings.seed)
-        self.model = IvmTiny(TinyConfig()).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.model = IvmTiny(settings.config).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.averaged = copy.deepcopy(self.model).eval()
         decayed = [weight for weight in self.model.parameters() if weight.ndim > 1]
         others = [weight for weight in self.model.parameters() if weight.ndim <= 1]
         groups = [{"params": decayed, "weight_decay": 0.02}, {"params": others, "weight_decay": 0.0}]
         self.optimizer = torch.optim.AdamW(groups, lr=settings.rate, betas=(0.9, 0.98), fused=True)
-        self.step, self.elapsed, self.progress = 0, 0.0, 0.0
+        self.step, self.elapsed = 0, 0.0
         if settings.checkpoint.exists():
             self._restore(torch.load(settings.checkpoint, weights_only=True))
+        self.progress = self.elapsed / (60 * settings.minutes)
         self.rng = Random(f"{settings.seed} {rank} {self.step}")
         self.pool = ShardPool(settings.store, "train", rank, settings.workers)
         if not len(self.pool):
