@@ -1,4 +1,4 @@
-"""Make the pictures of the documentation from a frame of the recorded clip: python docs/make_pictures.py.
+"""Make the pictures of the documentation from a frame of the clip: python docs/make_pictures.py [FOLDER].
 
 `modes.png`, `fills.png` and `not_found.png` show the true mask, so they show rendering alone.
 `demo.png` shows what ivm-tiny answers.
@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import sys
 from itertools import islice
 from pathlib import Path
 
@@ -19,7 +20,6 @@ from ivm_ros.grounding import Grounding, Image, Target
 from ivm_ros.overlay import overlay
 from ivm_ros.rendering import MODES, NAMED_FILLS, RenderSettings, render
 
-FOLDER = Path(__file__).parent / "images"
 FRAME = 60
 TILE = (320, 240)
 ABSENT = "the purple hammer"
@@ -62,8 +62,8 @@ def sheet(tiles: list[Image], columns: int) -> Image:
     return np.vstack([np.hstack(tiles[i : i + columns]) for i in range(0, len(tiles), columns)])
 
 
-def main() -> None:
-    """Write all pictures."""
+def main(folder: Path) -> None:
+    """Write all pictures into an existing folder."""
     clip = load_clip()
     image = next(islice(clip.frames(), FRAME, None))
     cup, nothing = (true_grounding(clip, FRAME, text) for text in (clip.default_instruction, ABSENT))
@@ -88,9 +88,9 @@ def main() -> None:
     tiles += [shown("for the policy", answer) for answer in answers]
     pictures["demo"] = sheet(tiles, len(DEMO))
     for name, picture in pictures.items():
-        write_image(FOLDER / f"{name}.png", picture)
-        print(FOLDER / f"{name}.png")
+        write_image(folder / f"{name}.png", picture)
+        print(folder / f"{name}.png")
 
 
 if __name__ == "__main__":
-    main()
+    main(Path(sys.argv[1]) if sys.argv[1:] else Path(__file__).parent / "images")
