@@ -24,8 +24,12 @@ PINS := constraints-$(ROS).txt
 WRITE_PINS := true
 $(if $(wildcard $(PINS)),,$(error ROS=$(ROS): expected one of: $(DISTROS)))
 export ROS_DISTRO := $(ROS)
-# A half-sourced ROS 2 must not be found instead of the wheels.
-unexport AMENT_PREFIX_PATH CMAKE_PREFIX_PATH PYTHONPATH
+# A half-sourced ROS 2 must not be found instead of the wheels, whose loader sets the library path itself,
+# but only where no other environment of wheels has left its mark.
+unexport AMENT_PREFIX_PATH CMAKE_PREFIX_PATH PYTHONPATH _ROS_WHEELS_BOOTSTRAP_COMPLETE
+ifneq ($(AMENT_PREFIX_PATH),)
+unexport LD_LIBRARY_PATH
+endif
 endif
 
 BIN := $(VENV)/bin
