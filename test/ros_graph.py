@@ -180,7 +180,7 @@ class Client:
         return self._publishers[key]
 
     def publish(self, topic: str, message: Any, qos: QoSProfile | int = 10) -> None:
-        """Publish once, when somebody listens."""
+        """Publish once, when somebody listens; who has only just found this publisher may still miss it."""
         publisher = self.publisher(topic, type(message), qos)
         self.until(publisher.get_subscription_count, f"a listener of {topic}")
         publisher.publish(message)
@@ -266,7 +266,9 @@ class Client:
     # -- health ------------------------------------------------------------------------------------
 
     def diagnostics(
-        self, matches: Callable[[Any, dict[str, str]], bool] = lambda status, values: True
+        self,
+        matches: Callable[[Any, dict[str, str]], bool] = lambda status, values: True,
+        meanwhile: Callable[[], None] = lambda: None,
     ) -> dict[str, str]:
         """Return the values of the first new /diagnostics that match, with `message` and `level`."""
         self.listen("/diagnostics", DiagnosticArray)
@@ -280,4 +282,4 @@ class Client:
                     return {**values, "message": status.message, "level": str(ord(status.level))}
             return None
 
-        return self.until(found, "these diagnostics")
+        return self.until(found, "these diagnostics", meanwhile)

@@ -63,8 +63,11 @@ def test_nothing_found_is_an_answer(client):
 
 def test_the_newest_image_of_the_camera_is_taken_where_none_is_given(client, say):
     frame = client.image(red_square())
-    client.publish("image", frame)
-    client.until(lambda: ground(client, instruction="red").grounding.header == frame.header, "that frame")
+    client.until(
+        lambda: ground(client, instruction="red").grounding.header == frame.header,
+        "the answer to that frame",
+        meanwhile=lambda: client.publish("image", frame),
+    )
     say("the red thing")
     answer = ground(client)  # neither image nor instruction
     assert (answer.status, answer.grounding.instruction) == (STATUS.SUCCESS, "the red thing")

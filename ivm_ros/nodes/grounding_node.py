@@ -33,6 +33,7 @@ from ivm_ros.nodes.grounding_parameters import (
     split_instructions,
 )
 from ivm_ros.nodes.grounding_services import GroundingServices
+from ivm_ros.nodes.lifecycle import refuse_wrong_transitions
 from ivm_ros.nodes.outputs import Outputs, Source
 from ivm_ros.nodes.parameters import Parameters
 from ivm_ros.nodes.run import run_node
@@ -54,6 +55,7 @@ class GroundingNode(LifecycleNode):
 
     def __init__(self, **node_options: Any) -> None:
         super().__init__("grounding", **node_options)
+        refuse_wrong_transitions(self)
         self.parameters = Parameters(self, PARAMETERS, check_values, self._on_parameters)
         self.settings: RenderSettings = render_settings(self.parameters.values)
         self.instructions = split_instructions(self.parameters["instruction"])
@@ -271,6 +273,8 @@ class GroundingNode(LifecycleNode):
 
     def report(self, problem: str) -> None:
         """Log a problem (at most once a second) and show it in /diagnostics."""
+        if not self.context.ok():
+            return  # the process ends: what fails now fails for that, and nobody is there to be told
         self.problem = problem
         self.get_logger().warning(problem, throttle_duration_sec=1.0)
 

@@ -1,0 +1,226 @@
+"""The grounding node driven from outside: transitions, failures with their reason, and a calm end."""
+
+from __future__ import annotations
+
+import signal
+
+import pytest
+from fakes import red_square
+
+pytest.importorskip("rclpy", reason="needs ROS 2")
+pytest.importorskip("ivm_ros.msg", reason="the interfaces are not generated: pip install -e .")
+
+from ivm_ros.srv import Ground
+from lifecycle_msgs.msg import Transition
+from lifecycle_msgs.srv import ChangeState
+from sensor_msgs.msg import Image as ImageMessage
+
+FAKE = "fake_grounding_node"
+REAL = "ivm_ros.nodes.grounding_node"
+PATH_TO = {  # transitions from the start to each state
+    "unconfigured": [],
+    "inactive": ["configure"],
+    "active": ["configure", "activate"],
+    "finalized": ["shutdown"],
+}
+
+
+@pytest.fixture
+def start(graph, client):
+    """Start a node that waits for a manager, in a namespace of its own; return its process and name."""
+    started = []
+
+    def start(module=FAKE, **parameters):
+        namespace = f"/node_{len(start.names)}"
+        start.names.append(namespace)
+        given = {"autostart": False, **parameters}
+        if module == FAKE:
+            given.setdefault("model", "color")
+        started.append(graph.start(module, given, namespace))
+        return started[-1], f"{namespace}/grounding"
+
+    start.names = _NAMES
+    yield start
+    for node in started:
+        node.end()
+
+
+_NAMES: list[str] = []
+
+
+def health(client, node, matches=lambda status, values: True, meanwhile=lambda: None):
+    """Return the diagnostics of one node."""
+    name = f"{node.lstrip('/')}: grounding"
+    return client.diagnostics(
+        lambda status, values: status.name == name and matches(status, values), meanwhile
+    )
+
+
+def grounds(client, node):
+    """Return whether the node answers a frame of its camera."""
+    namespace = node.rpartition("/")[0]
+    client.listen(f"{node}/mask", ImageMessage)
+    return client.ask(lambda: client.image(red_square()), f"{node}/mask", camera=f"{namespace}/image")[1]
+
+
+def set_to_work(client, node):
+    """Have the node receive a few frames of its camera, and somebody wait for the answers."""
+    image = f"{node.rpartition('/')[0]}/image"
+    client.listen(f"{node}/mask", ImageMessage)
+    health(
+        client,
+        node,
+        lambda status, values: int(values["received"]) > int(values["unwanted"]),
+        meanwhile=lambda: client.publish(image, client.image(red_square())),
+    )
+
+
+def test_a_manager_leads_it_through_all_states_again_and_again(client, start):
+    _, node = start(instruction="the red thing")
+    assert client.state(node) == "unconfigured"
+    assert "not configured" in health(client, node)["message"]
+    for _ in range(3):
+        assert client.change_state("configure", node)
+        assert client.state(node) == "inactive"
+        for _ in range(2):
+            assert client.change_state("activate", node)
+            assert client.state(node) == "active"
+            assert max(grounds(client, node).data) == 255
+            assert client.change_state("deactivate", node)
+            assert client.state(node) == "inactive"
+        assert client.change_state("cleanup", node)
+        assert client.state(node) == "unconfigured"
+    assert client.change_state("configure", node)
+    assert client.change_state("shutdown", node)
+    assert client.state(node) == "finalized"
+    counters = health(client, node)
+    assert int(counters["grounded"]) >= 6  # those of all six activations
+
+
+def test_an_inactive_node_takes_no_images(client, start):
+    _, node = start(instruction="the red thing")
+    assert client.change_state("configure", node)
+    assert health(client, node)["message"] == "inactive"
+    assert client.node.count_subscribers(f"{node.rpartition('/')[0]}/image") == 0
+
+
+def test_transitions_that_are_not_there_are_refused_and_survived(client, start):
+    process, node = start()
+    for label in ("activate", "deactivate", "cleanup", "no such transition"):
+        assert client.change_state(label, node) is False
+    for number in (Transition.TRANSITION_ACTIVATE, Transition.TRANSITION_DESTROY, 0, 99):
+        transition = Transition(id=number)
+        assert client.call(f"{node}/change_state", ChangeState, transition=transition).success is False
+    assert client.state(node) == "unconfigured"
+    assert process.running and "transition refused" in process.log()
+
+
+@pytest.mark.parametrize(
+    ("module", "parameters", "reason"),
+    [
+        (FAKE, {"model": "unloadable"}, "the weights are on another planet"),
+        (FAKE, {"model": "cold"}, "out of memory at the first image"),
+        (REAL, {"model": "no-such-model"}, "expected a model of"),
+        (REAL, {"checkpoint": "/no/such/file.safetensors"}, "/no/such/file.safetensors"),
+        (REAL, {"checkpoint": __file__}, "test_grounding_lifecycle.py"),
+        (REAL, {"device": "abacus"}, "expected a device"),
+    ],
+    ids=[
+        "unloadable",
+        "no warm-up",
+        "unknown model",
+        "missing checkpoint",
+        "corrupt checkpoint",
+        "no device",
+    ],
+)
+def test_configure_fails_with_the_reason(client, start, module, parameters, reason):
+    process, node = start(module, **parameters)
+    for _ in range(2):  # and may be tried again
+        assert client.change_state("configure", node) is False
+        assert client.state(node) == "unconfigured"
+    values = health(client, node)
+    assert reason in values["message"] and reason in values["last_problem"]
+    assert values["level"] == "2"
+    assert reason in process.log() and "Traceback" not in process.log()
+    answer = client.call(f"{node}/ground", Ground, instruction="red", image=client.image(red_square()))
+    assert answer.status == answer.INACTIVE
+
+
+def test_a_model_that_cannot_load_leaves_an_autostarted_node_alive(client, start):
+    process, node = start(model="unloadable", autostart=True)
+    values = health(client, node, lambda status, values: values["last_problem"])
+    assert "another planet" in values["message"]
+    assert client.state(node) == "unconfigured"
+    assert process.running
+
+
+def test_it_starts_while_simulated_time_stands_still(client, start):
+    _, node = start(autostart=True, use_sim_time=True)
+    client.until(lambda: client.state(node) == "active", "the active state")
+    assert health(client, node)["message"]
+
+
+def test_it_finishes_the_frame_at_work_before_it_deactivates(client, start):
+    _, node = start(instruction="slow red")
+    for transition in PATH_TO["active"]:
+        assert client.change_state(transition, node)
+    set_to_work(client, node)
+    before = health(client, node)
+    assert client.change_state("deactivate", node)
+    after = health(client, node, lambda status, values: status.message == "inactive")
+    assert int(after["grounded"]) > int(before["grounded"])
+
+
+@pytest.mark.parametrize("by", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("state", PATH_TO)
+def test_a_signal_ends_it_calmly_in_every_state(client, start, state, by):
+    process, node = start(instruction="the red thing")
+    for transition in PATH_TO[state]:
+        assert client.change_state(transition, node)
+    assert client.state(node) == state
+    if state == "active":
+        grounds(client, node)
+    assert process.end(by) == 0
+    assert not any(word in process.log() for word in ("Traceback", "rror", "WARN"))
+
+
+@pytest.mark.parametrize("by", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_it_calmly_while_the_model_works(client, start, by):
+    process, node = start(instruction="slow red")
+    for transition in PATH_TO["active"]:
+        assert client.change_state(transition, node)
+    set_to_work(client, node)
+    assert process.end(by) == 0
+    assert not any(word in process.log() for word in ("Traceback", "rror", "WARN"))
+
+
+@pytest.mark.parametrize(
+    ("parameters", "reason"),
+    [
+        ({"display.threshold": 1.5}, "display.threshold out of range Min: 0.0, Max: 1.0, value: 1.5"),
+        ({"display.threshold": "high"}, "display.threshold"),
+        ({"display.mode": "sparkle"}, "display.mode: expected one of highlight"),
+        ({"display.fill": "plaid"}, "plaid"),
+        ({"display.dilate_kernel": 0}, "display.dilate_kernel"),
+        ({"image_transport": "pigeon"}, "image_transport: expected one of raw, compressed"),
+        ({"max_rate": float("nan")}, "max_rate"),
+        ({"instruction": "?!"}, "expected an instruction in words"),
+        ({"instruction": 5}, "instruction"),
+        ({"autostart": "perhaps"}, "autostart"),
+    ],
+    ids=lambda value: "-".join(value) if isinstance(value, dict) else None,
+)
+def test_a_bad_parameter_at_the_start_is_one_clear_line(client, start, parameters, reason):
+    process, _ = start(**parameters)
+    client.until(lambda: not process.running, "the end of the process")
+    assert process.end() == 2
+    (line,) = process.log().strip().splitlines()
+    assert line.startswith("cannot start: ") and reason in line
+
+
+@pytest.mark.parametrize(("given", "expected"), [({"display.threshold": 1}, 1.0), ({"max_rate": 5}, 5.0)])
+def test_a_whole_number_does_for_a_float(client, start, given, expected):
+    _, node = start(**given)
+    ((name, _),) = given.items()
+    assert client.parameter(name, node) == expected
