@@ -81,6 +81,9 @@ class StreamClosedError(RuntimeError):
     """A request to a stream that is closed, or was closed before it was answered."""
 
 
+_CLOSED = "the stream was closed before the answer"
+
+
 @dataclass(frozen=True, eq=False)
 class _Request:
     frame: Frame | None  # None: the newest one
@@ -110,6 +113,7 @@ class Stream:
         self._waiting: Frame | None = None
         self._newest: Frame | None = None
         self._requests: deque[_Request] = deque()
+        self._at_work: _Request | None = None
         self._counters = Counters()
         self._closed = False
         self._wake = threading.Condition()
@@ -174,7 +178,11 @@ class Stream:
         return answer
 
     def close(self, timeout: float = 5.0) -> bool:
-        """Stop the worker; waiting requests fail. Returns whether it stopped within `timeout` seconds."""
+        """Stop the worker, and fail the requests that are not answered by then.
+
+        Returns:
+            Whether the worker stopped within `timeout` seconds; if not, it still uses the grounder.
+        """
         with self._wake:
             self._closed = True
             pending = list(self._requests)
@@ -182,9 +190,13 @@ class Stream:
             self._wake.notify_all()
         for request in pending:
             if request.answer.set_running_or_notify_cancel():
-                request.answer.set_exception(StreamClosedError("the stream was closed before the answer"))
+                request.answer.set_exception(StreamClosedError(_CLOSED))
         if self._worker is not threading.current_thread():
             self._worker.join(timeout)
+        with self._wake:
+            at_work, self._at_work = self._at_work, None
+        if at_work is not None:
+            at_work.answer.set_exception(StreamClosedError(_CLOSED))
         return not self._worker.is_alive()
 
     def _count(self, **increments: int) -> None:
@@ -193,19 +205,36 @@ class Stream:
         self._counters = replace(self._counters, **counts)
 
     def _run(self) -> None:
-        while True:
-            with self._wake:
-                self._wake.wait_for(lambda: self._closed or self._requests or self._waiting)
-                if self._closed:
-                    self._encoded = self._newest = self._waiting = None
-                    return
-                request = self._requests.popleft() if self._requests else None
-                frame, self._waiting = self._waiting, None
-                instructions = self._instructions
-            if request is not None and request.answer.set_running_or_notify_cancel():
+        while self._wait_for_work():
+            request = self._take_request()
+            if request is not None:
                 self._answer(request)
+            frame = self._take_frame()  # only now: newer ones may have come while the request was answered
             if frame is not None:
-                self._process(frame, instructions)
+                self._process(frame, self._instructions)
+
+    def _wait_for_work(self) -> bool:
+        """Wait; return whether to go on."""
+        with self._wake:
+            self._wake.wait_for(lambda: self._closed or self._requests or self._waiting)
+            if self._closed:
+                self._encoded = self._newest = self._waiting = None
+            return not self._closed
+
+    def _take_request(self) -> _Request | None:
+        """Return the next request whose caller has not given up."""
+        with self._wake:
+            while self._requests:
+                request = self._requests.popleft()
+                if request.answer.set_running_or_notify_cancel():
+                    self._at_work = request
+                    return request
+            return None
+
+    def _take_frame(self) -> Frame | None:
+        with self._wake:
+            frame, self._waiting = self._waiting, None
+            return None if self._closed else frame
 
     def _answer(self, request: _Request) -> None:
         frame = request.frame or self._newest
@@ -214,13 +243,18 @@ class Stream:
                 raise NoImageError("expected a camera image to ground in, none has come yet")
             result = self._ground(frame, request.instructions)
         except Exception as error:  # it is the caller's answer, and must not stop the stream
-            with self._wake:
-                self._count(requests_failed=1)
-            request.answer.set_exception(error)
+            if self._finish(requests_failed=1):
+                request.answer.set_exception(error)
         else:
-            with self._wake:
-                self._count(requests=1)
-            request.answer.set_result(result)
+            if self._finish(requests=1):
+                request.answer.set_result(result)
+
+    def _finish(self, **increments: int) -> bool:
+        """Count a request that is done; return whether its caller was not yet told that it failed."""
+        with self._wake:
+            self._count(**increments)
+            told, self._at_work = self._at_work is None, None
+            return not told
 
     def _process(self, frame: Frame, instructions: tuple[str, ...]) -> None:
         if not instructions:  # cleared while the frame waited

@@ -236,18 +236,37 @@ def test_a_cancelled_request_is_skipped(make_stream):
     assert grounder.encoded == 2
 
 
-def test_closing_answers_what_still_waits(make_stream):
+def test_the_newest_frame_wins_also_while_a_request_is_answered(make_stream, recorder):
     grounder = GatedGrounder()
     stream = make_stream(grounder)
-    stream.request(["red"], frame())
+    stream.set_instructions(["red"])
+    stream.submit(frame(0))
+    assert grounder.begun.wait(PATIENCE)
+
+    def meanwhile():
+        stream.submit(frame(2))
+        return red_square()
+
+    request = stream.request(["red"], Frame(meanwhile))
+    stream.submit(frame(1))
+    grounder.gate.set()
+    assert request.result(PATIENCE)
+    recorder.wait(2)
+    assert [result.frame.context for result in recorder.results] == [0, 2]
+
+
+def test_closing_answers_what_waits_and_what_the_model_does_not_finish(make_stream):
+    grounder = GatedGrounder()
+    stream = make_stream(grounder)
+    at_work = stream.request(["red"], frame())
     assert grounder.begun.wait(PATIENCE)
     waiting = stream.request(["red"], frame())
     assert stream.close(timeout=0.05) is False  # the model is still at work
+    for late in (at_work, waiting, stream.request(["red"], frame())):
+        with pytest.raises(StreamClosedError):
+            late.result(0)
     grounder.gate.set()
     assert stream.close() is True
-    for late in (waiting, stream.request(["red"], frame())):
-        with pytest.raises(StreamClosedError):
-            late.result(PATIENCE)
 
 
 def test_bad_instructions_change_nothing(make_stream):
