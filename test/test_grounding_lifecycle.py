@@ -172,6 +172,21 @@ def test_it_finishes_the_frame_at_work_before_it_deactivates(client, start):
     assert int(after["grounded"]) > int(before["grounded"])
 
 
+def test_a_hanging_model_is_not_used_again_but_loaded_anew(client, start):
+    _, node = start(instruction="hang")
+    for transition in PATH_TO["active"]:
+        assert client.change_state(transition, node)
+    set_to_work(client, node)
+    assert client.change_state("deactivate", node)
+    assert "did not finish" in health(client, node)["last_problem"]
+    assert client.change_state("activate", node) is False
+    assert "still hangs" in health(client, node)["last_problem"]
+    assert client.set_parameter("instruction", "the red thing", node).successful
+    for transition in ("cleanup", "configure", "activate"):
+        assert client.change_state(transition, node)
+    assert max(grounds(client, node).data) == 255
+
+
 @pytest.mark.parametrize("by", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize("state", PATH_TO)
 def test_a_signal_ends_it_calmly_in_every_state(client, start, state, by):
@@ -193,6 +208,18 @@ def test_a_signal_ends_it_calmly_while_the_model_works(client, start, by):
     set_to_work(client, node)
     assert process.end(by) == 0
     assert not any(word in process.log() for word in ("Traceback", "rror", "WARN"))
+
+
+def test_a_signal_ends_it_while_a_caller_waits_for_a_hanging_model(client, start):
+    process, node = start()
+    for transition in PATH_TO["active"]:
+        assert client.change_state(transition, node)
+    image = client.image(red_square())
+    answer = client.call(f"{node}/ground", Ground, instruction="hang", image=image, timeout=0.1)
+    assert answer.status == answer.TIMEOUT  # the model hangs, and the next caller waits for it
+    client.call_async(f"{node}/ground", Ground, instruction="red", image=image, timeout=600.0)
+    assert process.end() == 0
+    assert "Traceback" not in process.log()
 
 
 @pytest.mark.parametrize(

@@ -63,6 +63,7 @@ class GroundingNode(LifecycleNode):
         self.stream: Stream | None = None
         self.outputs: Outputs | None = None
         self._inputs: list[Any] = []
+        self._hanging: Stream | None = None  # closed, but the model has not come back from its last frame
         self._counters_before = Counters()  # of streams that are closed already
         self._last_submitted = -math.inf
         self.last_received = -math.inf
@@ -109,6 +110,10 @@ class GroundingNode(LifecycleNode):
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Start the worker and subscribe."""
         assert self.grounder is not None
+        if self._hanging is not None and not self._hanging.close(timeout=0.0):
+            self.report("the model still hangs in its last frame; clean up and configure to load it anew")
+            return TransitionCallbackReturn.FAILURE
+        self._hanging = None
         self.stream = Stream(self.grounder, self._on_result, self.report)
         self.stream.set_instructions(self.instructions)
         self._subscribe()
@@ -138,13 +143,14 @@ class GroundingNode(LifecycleNode):
         self._release_model()
         return TransitionCallbackReturn.SUCCESS
 
-    def _stop(self) -> None:
+    def _stop(self, patience: float = 5.0) -> None:
         for entity in self._inputs:
             self.destroy_subscription(entity)
         self._inputs.clear()
         if self.stream is not None:
-            if not self.stream.close():
-                self.report("the model did not finish its last frame within 5 s")
+            if not self.stream.close(patience):
+                self.report(f"the model did not finish its last frame within {patience:g} s")
+                self._hanging = self.stream
             self._counters_before = self.counters
             self.stream = None
         if self.outputs is not None:
@@ -154,13 +160,13 @@ class GroundingNode(LifecycleNode):
         if self.outputs is not None:
             self.outputs.destroy()
             self.outputs = None
-        if self.grounder is not None:
+        if self.grounder is not None and self._hanging is None:
             self.grounder.close()
-            self.grounder = None
+        self.grounder = self._hanging = None  # what hangs keeps its model until it comes back
 
     def destroy_node(self) -> None:
         """Stop the worker before what it publishes to is gone."""
-        self._stop()
+        self._stop(patience=2.0)  # who ends processes, such as ros2 launch, soon loses patience too
         self._release_model()
         super().destroy_node()
 
