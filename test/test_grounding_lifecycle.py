@@ -10,10 +10,11 @@ from fakes import red_square
 pytest.importorskip("rclpy", reason="needs ROS 2")
 pytest.importorskip("ivm_ros.msg", reason="the interfaces are not generated: pip install -e .")
 
-from ivm_ros.srv import Ground
 from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState
 from sensor_msgs.msg import Image as ImageMessage
+
+from ivm_ros.srv import Ground
 
 FAKE = "fake_grounding_node"
 REAL = "ivm_ros.nodes.grounding_node"

@@ -10,10 +10,10 @@ pytest.importorskip("rclpy", reason="needs ROS 2")
 pytest.importorskip("ivm_ros.msg", reason="the interfaces are not generated: pip install -e .")
 
 from fake_grounding_node import SLOW
-from ivm_ros.srv import Ground, SetInstruction
 from sensor_msgs.msg import Image as ImageMessage
 
 from ivm_ros.messages import image_message, image_view
+from ivm_ros.srv import Ground, SetInstruction
 
 pytestmark = pytest.mark.usefixtures("grounding")
 STATUS = Ground.Response

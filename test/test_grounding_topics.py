@@ -10,13 +10,13 @@ from fakes import COLORS, red_square
 pytest.importorskip("rclpy", reason="needs ROS 2")
 pytest.importorskip("ivm_ros.msg", reason="the interfaces are not generated: pip install -e .")
 
-from ivm_ros.msg import Grounding
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CompressedImage
 from sensor_msgs.msg import Image as ImageMessage
 from std_msgs.msg import String
 
 from ivm_ros.messages import image_view
+from ivm_ros.msg import Grounding
 
 pytestmark = pytest.mark.usefixtures("grounding")
 

@@ -6,13 +6,13 @@ python docs/examples/policy_node.py --ros-args -r grounding/masked_image:=/left/
 from contextlib import suppress
 
 import rclpy
-from ivm_ros.msg import Grounding
 from rclpy.executors import ExternalShutdownException
 from rclpy.node import Node
 from rclpy.time import Time
 from sensor_msgs.msg import Image
 
 from ivm_ros.messages import rgb_image
+from ivm_ros.msg import Grounding
 
 MAX_AGE = 0.2  # seconds between the camera's stamp and now
 
