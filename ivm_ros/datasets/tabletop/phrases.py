@@ -87,6 +87,12 @@ _PLACEMENTS = {
     "validation": ("set {} down on {}", "drop {} into {}"),
 }
 
+_MADE_UP_SHARE = 0.3
+_SYLLABLES = (
+    "ba", "ble", "cho", "da", "der", "fi", "gro", "he", "ing", "jo", "ka", "lect", "li", "mo", "na", "nop",
+    "or", "pla", "qui", "re", "sa", "ser", "ti", "tra", "ul", "ver", "wi", "xa", "ye", "zo",
+)  # fmt: skip
+
 _TRAIN_STRANGERS = """
 giraffe elephant horse dog cat bird fish car truck bus train airplane bicycle motorcycle boat chair sofa
 bed lamp television laptop keyboard mouse phone tablet camera clock watch umbrella backpack handbag
@@ -173,12 +179,23 @@ def related(target: Description, relation: str, anchor: Description, rng: Random
 
 def request(phrase: str, rng: Random, split: str) -> str:
     """Wrap a noun phrase in a request: "pick up the red cup"."""
+    if split == "train" and rng.random() < _MADE_UP_SHARE:
+        return f"{_made_up(rng)} {phrase}"
     return rng.choice(_REQUESTS[split]).format(phrase)
 
 
 def placement(phrase: str, place: str, rng: Random, split: str) -> str:
     """Return a request to put one thing somewhere: "put the duck in the pot"."""
+    if split == "train" and rng.random() < _MADE_UP_SHARE:
+        return f"{_made_up(rng)} {phrase} {rng.choice(('in', 'on', 'into', 'onto', 'to'))} {place}"
     return rng.choice(_PLACEMENTS[split]).format(phrase, place)
+
+
+def _made_up(rng: Random) -> str:
+    """Return words that nobody knows, such as "blanop ti": who learns to ignore them can ignore any verb."""
+    return " ".join(
+        "".join(rng.choice(_SYLLABLES) for _ in range(rng.randint(1, 3))) for _ in range(rng.randint(1, 3))
+    )
 
 
 def scribble(text: str, rng: Random) -> str:
