@@ -56,8 +56,8 @@ class Settings:
     minutes: float
     workers: int = 2
     seed: int = 0
-    batch: int = 6
-    per_view: int = 4
+    batch: int = 5
+    per_view: int = 2
     rate: float = 2e-3
     ema: float = 0.998
     save_minutes: float = 5.0

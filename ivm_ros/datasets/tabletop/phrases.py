@@ -55,6 +55,9 @@ SUPERLATIVES: dict[str, tuple[str, ...]] = {
 }
 """One of several that fit, by where it is in the picture."""
 
+_UNKNOWN_VERBS = 0.2
+"""Share of requests in training that use a made-up verb, so that verbs never heard do no harm."""
+
 _GENERIC = ("thing", "object", "item", "one")
 _PLURALS = {
     "knife": "knives",
@@ -67,31 +70,30 @@ _PLURALS = {
 _REQUESTS = {
     "train": (
         "pick up {}", "pick {} up", "grab {}", "take {}", "bring me {}", "give me {}", "hand me {}",
-        "find {}", "show me {}", "where is {}?", "locate {}", "get {}", "fetch {}", "push {}", "move {}",
-        "look at {}", "please grab {}", "can you pick up {}?", "could you please find {}", "point to {}",
-        "lift {}", "touch {}", "i want {}", "segment {}", "go to {}", "please pick up {} for me",
-        "now take {}",
+        "find {}", "show me {}", "where is {}?", "locate {}", "get {}", "fetch {}", "push {}",
+        "move {}", "look at {}", "please grab {}", "can you pick up {}?", "could you please find {}",
+        "point to {}", "lift {}", "touch {}", "i want {}", "segment {}", "go to {}",
+        "please pick up {} for me", "now take {}", "pass me {}", "pass {}", "select {}", "choose {}",
+        "retrieve {}", "lift {} up", "hold {}", "grasp {}", "track {}", "follow {}", "focus on {}",
+        "highlight {}", "detect {}", "identify {}", "look for {}", "search for {}", "i would like {}",
+        "the robot should take {}", "go and get {}", "your task is to grab {}", "try to pick up {}",
+        "is there {}?", "can you see {}?", "tell me where {} is", "deliver {} to me", "push {} away",
+        "remove {}", "carry {}", "use {}", "rotate {}", "open {}", "clean {}", "approach {}",
+        "get me {} from the table", "turn {} around", "knock {} over",
     ),
     "validation": ("hand over {}", "reach for {}", "i need {}", "collect {}", "would you get {} please"),
 }  # fmt: skip
 
 _PLACEMENTS = {
     "train": (
-        "put {} in {}",
-        "put {} on {}",
-        "place {} on {}",
-        "place {} in {}",
-        "move {} to {}",
-        "put {} into {}",
+        "put {} in {}", "put {} on {}", "place {} on {}", "place {} in {}", "move {} to {}",
+        "put {} into {}", "stack {} on {}", "lay {} on {}", "move {} onto {}", "place {} inside {}",
+        "put {} next to {}", "put {} to the left of {}", "put {} to the right of {}",
+        "take {} and put it in {}", "bring {} to {}", "pick up {} and place it on {}", "carry {} to {}",
+        "push {} towards {}", "transfer {} into {}",
     ),
     "validation": ("set {} down on {}", "drop {} into {}"),
-}
-
-_MADE_UP_SHARE = 0.3
-_SYLLABLES = (
-    "ba", "ble", "cho", "da", "der", "fi", "gro", "he", "ing", "jo", "ka", "lect", "li", "mo", "na", "nop",
-    "or", "pla", "qui", "re", "sa", "ser", "ti", "tra", "ul", "ver", "wi", "xa", "ye", "zo",
-)  # fmt: skip
+}  # fmt: skip
 
 _TRAIN_STRANGERS = """
 giraffe elephant horse dog cat bird fish car truck bus train airplane bicycle motorcycle boat chair sofa
@@ -178,24 +180,23 @@ def related(target: Description, relation: str, anchor: Description, rng: Random
 
 
 def request(phrase: str, rng: Random, split: str) -> str:
-    """Wrap a noun phrase in a request: "pick up the red cup"."""
-    if split == "train" and rng.random() < _MADE_UP_SHARE:
-        return f"{_made_up(rng)} {phrase}"
+    """Wrap a noun phrase in a request: "pick up the red cup"; in training sometimes with an unknown verb."""
+    if split == "train" and rng.random() < _UNKNOWN_VERBS:
+        return f"{_unknown_verb(rng)} {rng.choice(('', '', 'up ', 'over ', 'for ', 'at '))}{phrase}"
     return rng.choice(_REQUESTS[split]).format(phrase)
 
 
 def placement(phrase: str, place: str, rng: Random, split: str) -> str:
-    """Return a request to put one thing somewhere: "put the duck in the pot"."""
-    if split == "train" and rng.random() < _MADE_UP_SHARE:
-        return f"{_made_up(rng)} {phrase} {rng.choice(('in', 'on', 'into', 'onto', 'to'))} {place}"
+    """Return a request to put one thing somewhere: "put the duck in the pot"; as for verbs, see `request`."""
+    if split == "train" and rng.random() < _UNKNOWN_VERBS:
+        middle = rng.choice(("into", "onto", "down on", "to", "down in"))
+        return f"{_unknown_verb(rng)} {phrase} {middle} {place}"
     return rng.choice(_PLACEMENTS[split]).format(phrase, place)
 
 
-def _made_up(rng: Random) -> str:
-    """Return words that nobody knows, such as "blanop ti": who learns to ignore them can ignore any verb."""
-    return " ".join(
-        "".join(rng.choice(_SYLLABLES) for _ in range(rng.randint(1, 3))) for _ in range(rng.randint(1, 3))
-    )
+def _unknown_verb(rng: Random) -> str:
+    syllables = (rng.choice("bcdfghklmnprstvw") + rng.choice("aeiou") for _ in range(rng.randint(1, 3)))
+    return "".join(syllables) + rng.choice(("", "t", "n", "ck", "ll", "ve", "sh"))
 
 
 def scribble(text: str, rng: Random) -> str:
