@@ -100,13 +100,15 @@ class Parameters:
         self.values: dict[str, Any] = {}
         for parameter in table:
             try:
-                declared = node.declare_parameter(parameter.name, parameter.default, parameter.descriptor())
+                value: Any = node.declare_parameter(
+                    parameter.name, parameter.default, parameter.descriptor()
+                ).value
             except Exception as error:  # rclpy has an exception of its own per kind of mistake
                 raise ValueError(f"parameter {parameter.name}: {error}") from error
-            reason = parameter.problem(declared.value)
+            reason = parameter.problem(value)
             if reason:
                 raise ValueError(reason)
-            self.values[parameter.name] = self._typed(parameter, declared.value)
+            self.values[parameter.name] = self._typed(parameter, value)
         check(self.values)
         node.add_on_set_parameters_callback(self._set)
 
