@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 
 import cv2
+from rclpy.duration import Duration
 from rclpy.node import Node
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from rclpy.qos_overriding_options import QoSOverridingOptions
@@ -17,11 +18,13 @@ from sensor_msgs.msg import Image as ImageMessage
 from std_msgs.msg import Header
 
 from ivm_ros.grounding import Image
-from ivm_ros.messages import MessageError, picture_message
+from ivm_ros.messages import picture_message
 from ivm_ros.nodes.bag_source import is_bag, open_bag
 from ivm_ros.nodes.parameters import Parameter, Parameters
 from ivm_ros.nodes.run import run_node
-from ivm_ros.sources import Source, SourceError, SourceFrame, open_source
+from ivm_ros.sources import DEFAULT_RATE, Source, SourceError, SourceFrame, open_source
+
+_LAST_WORDS = Duration(seconds=1)  # for the last frames to reach reliable listeners
 
 PARAMETERS = (
     Parameter(
@@ -61,7 +64,7 @@ class CameraNode(Node):
         self._info = self.create_publisher(CameraInfo, "camera_info", qos, qos_overriding_options=overridable)
         self._position = self.create_publisher(TimeReference, "~/position", QoSProfile(depth=100))
         self._stop = threading.Event()
-        self._ended = self.create_guard_condition(self._end)
+        self.exit_status = 0
         self._player = threading.Thread(target=self._play, name="player", daemon=True)
         self._player.start()
 
@@ -69,38 +72,42 @@ class CameraNode(Node):
         rate = self.parameters["rate"]
         return open_bag(spec, self.parameters["bag_topic"], rate) if is_bag(spec) else open_source(spec, rate)
 
-    def _end(self) -> None:
-        """Leave `spin`, from the executor's own thread."""
-        raise KeyboardInterrupt
-
     def _play(self) -> None:
         """Publish until the source ends or the node does; on a thread, for reading a source blocks."""
         try:
             self.get_logger().info(f"playing {self._source.name}")
-            for offset, frame in self._frames():
-                if not self._source.live and self._stop.wait(max(0.0, offset - time.monotonic())):
+            for due, frame in self._frames():
+                if not self._source.live and self._stop.wait(max(0.0, due - time.monotonic())):
                     return
                 if self._stop.is_set():
                     return
                 self._publish(frame)
+            for publisher in self.publishers:
+                publisher.wait_for_all_acked(_LAST_WORDS)
             self.get_logger().info(f"{self._source.name} has ended")
-        except (SourceError, MessageError) as error:
+        except Exception as error:  # whatever a driver, a file or a decoder can go wrong with
+            if not self.context.ok():
+                return  # interrupted: what fails now fails for that
             self.get_logger().error(f"{error}; the camera stops")
-        if not self._stop.is_set():
-            self._ended.trigger()
+            self.exit_status = 1
+        self.context.try_shutdown()  # ends the executor
 
     def _frames(self) -> Iterator[tuple[float, SourceFrame]]:
         """Yield every frame with the `time.monotonic()` at which it is due, round after round."""
-        due = time.monotonic()
+        begin = time.monotonic()
+        period = 1.0 / (self.parameters["rate"] or DEFAULT_RATE)  # until two frames show the source's own
         while True:
-            begin, period, last = due, 0.0, 0.0
+            last: float | None = None
             for frame in self._source.play():
-                period, last = frame.position - last or period, frame.position
-                due = begin + frame.position
-                yield due, frame
-            due += period
+                if last is not None and frame.position > last:
+                    period = frame.position - last
+                last = frame.position
+                yield begin + last, frame
+            if last is None:
+                raise SourceError(f"expected pictures in {self._source.name}, there is no picture")
             if not self.parameters["loop"]:
                 return
+            begin += last + period
 
     def _publish(self, frame: SourceFrame) -> None:
         header = Header(frame_id=self.parameters["frame_id"])

@@ -7,9 +7,9 @@ code and a reason in words.
 from __future__ import annotations
 
 from concurrent.futures import TimeoutError as FutureTimeoutError
-from typing import TYPE_CHECKING
 
 from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
+from rclpy.node import Node
 from std_msgs.msg import Header
 
 from ivm_ros.grounding import InvalidInstructionError, check_instruction
@@ -17,12 +17,10 @@ from ivm_ros.messages import MessageError, check_color_image, mask_message, pict
 from ivm_ros.nodes.grounding_message import grounding_messages
 from ivm_ros.nodes.grounding_parameters import MAX_SERVICE_TIMEOUT
 from ivm_ros.nodes.outputs import Source
+from ivm_ros.nodes.session import Session
 from ivm_ros.rendering import render
 from ivm_ros.srv import Ground, SetInstruction
 from ivm_ros.stream import Frame, FrameError, NoImageError, StreamClosedError
-
-if TYPE_CHECKING:
-    from ivm_ros.nodes.grounding_node import GroundingNode
 
 _STATUS = {
     InvalidInstructionError: Ground.Response.INVALID_INSTRUCTION,
@@ -38,8 +36,8 @@ _STATUS = {
 class GroundingServices:
     """Serves `~/ground` and `~/set_instruction` in every lifecycle state."""
 
-    def __init__(self, node: GroundingNode) -> None:
-        self._node = node
+    def __init__(self, node: Node, session: Session) -> None:
+        self._session = session
         # One caller waits at a time, the others in the middleware: however many there are, they hold
         # one thread of the executor.
         waiting, quick = MutuallyExclusiveCallbackGroup(), MutuallyExclusiveCallbackGroup()
@@ -56,7 +54,7 @@ class GroundingServices:
         except InvalidInstructionError as error:
             response.status, response.reason = response.INVALID_INSTRUCTION, str(error)
             return response
-        self._node.set_instructions(instructions)
+        self._session.set_instructions(instructions)
         response.status = response.SUCCESS
         response.reason = f"grounding {'; '.join(instructions)}" if instructions else "paused: no instruction"
         return response
@@ -68,16 +66,16 @@ class GroundingServices:
             response.status = _STATUS.get(type(error), Ground.Response.MODEL_FAILED)
             response.reason = str(error) or type(error).__name__
             if response.status == Ground.Response.MODEL_FAILED:
-                self._node.report(f"grounding failed: {type(error).__name__}: {error}")
+                self._session.report(f"grounding failed: {type(error).__name__}: {error}")
         return response
 
     def _ground(self, request: Ground.Request, response: Ground.Response) -> None:
         """Fill `response`, or raise what `_STATUS` names."""
-        node = self._node
-        stream, grounder = node.stream, node.grounder
+        session = self._session
+        stream, grounder = session.stream, session.grounder
         if stream is None or grounder is None:
             raise StreamClosedError("expected an active node; activate it, for example `ros2 lifecycle set`")
-        instructions = (request.instruction,) if request.instruction else node.instructions
+        instructions = (request.instruction,) if request.instruction else session.instructions
         if not instructions:
             raise InvalidInstructionError("expected an instruction, in the request or set before; got none")
         frame = None
@@ -85,7 +83,7 @@ class GroundingServices:
             check_color_image(request.image)
             source = Source(request.image.header, request.image.encoding)
             frame = Frame(lambda: rgb_image(request.image), source)
-        timeout = request.timeout if request.timeout > 0 else node.parameters["service_timeout"]
+        timeout = request.timeout if request.timeout > 0 else session.parameters["service_timeout"]
         timeout = min(timeout, MAX_SERVICE_TIMEOUT)  # infinity is more than a clock can hold
         answer = stream.request(instructions[:1], frame)
         try:
@@ -95,11 +93,16 @@ class GroundingServices:
             raise FutureTimeoutError(f"expected an answer within {timeout:g} s") from error
         header: Header = result.frame.context.header
         (response.grounding,) = grounding_messages(
-            result, header, grounder.name, node.parameters["publish_target_masks"], node.age_of(header), 0.0
+            result,
+            header,
+            grounder.name,
+            session.parameters["publish_target_masks"],
+            session.age_of(header),
+            0.0,
         )
         (grounding,) = result.groundings
         response.mask = mask_message(grounding.mask, header)
-        picture = render(result.image, grounding, node.settings)
+        picture = render(result.image, grounding, session.settings)
         response.masked_image = picture_message(picture, result.frame.context.encoding, header)
         response.status = response.SUCCESS
         response.reason = f"{len(grounding.targets)} found" if grounding.found else "nothing matches"

@@ -10,7 +10,7 @@ from rclpy.lifecycle import LifecycleNode
 def refuse_wrong_transitions(node: LifecycleNode) -> None:
     """Have the node answer `success: false` to a transition out of another state, and say so in its log.
 
-    By itself rclpy raises out of the service's callback, which ends the process and leaves the caller waiting.
+    By itself rclpy raises out of the service's callback: the process ends, and the caller waits.
     """
     service = node._service_change_state  # rclpy has no other way in
     change_state = service.callback

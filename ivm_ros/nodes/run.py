@@ -19,7 +19,8 @@ def run_node(make: Callable[[], Node], args: list[str] | None = None, threads: i
         threads: how many callbacks may run at once; a service that waits must not hold up the camera.
 
     Returns:
-        The exit status: 0 after an interruption, 2 where the node was started with a bad parameter.
+        The exit status: 2 where the node was started with a bad parameter, else the node's own
+        `exit_status`, 0 where it has none.
     """
     rclpy.init(args=args)
     node: Node | None = None
