@@ -62,7 +62,7 @@ def open_source(spec: str, rate: float = 0.0) -> Source:
         return _clip(rate)
     if spec.isdigit() or spec.startswith("/dev/video"):
         return _webcam(spec, rate)
-    if path.is_dir():
+    if spec and path.is_dir():
         return _folder(path, rate or DEFAULT_RATE)
     if path.is_file():
         return _video(path, rate)

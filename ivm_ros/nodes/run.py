@@ -41,4 +41,4 @@ def run_node(make: Callable[[], Node], args: list[str] | None = None, threads: i
             node.destroy_node()
         if rclpy.ok():  # Humble has no try_shutdown
             rclpy.shutdown()
-    return 0
+    return getattr(node, "exit_status", 0)
