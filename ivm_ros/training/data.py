@@ -32,7 +32,7 @@ _FEWEST_PIXELS = 8
 
 @dataclass(frozen=True, eq=False)
 class Batch:
-    """B views with N questions in all, in the order of the views.
+    """B views with N questions in all, in the order of the views; equally many about each that is asked.
 
     Attributes:
         images: (B, H, W, 3) uint8 RGB.
@@ -111,7 +111,12 @@ class ShardPool:
 
 
 def make_batch(
-    scenes: Sequence[Scene], rng: Random, per_view: int, config: TinyConfig, split: str = "train"
+    scenes: Sequence[Scene],
+    rng: Random,
+    per_view: int,
+    config: TinyConfig,
+    split: str = "train",
+    asked_views: int | None = None,
 ) -> Batch:
     """Augment the views (in training only) and ask `per_view` questions about each.
 
@@ -121,15 +126,17 @@ def make_batch(
         per_view: questions about each view.
         config: of the network.
         split: wordings, see `questions`; other splits than "train" are not augmented.
+        asked_views: ask about this many of the views only, the first ones; None for all.
     """
     images, maps, asked, dense, weights = [], [], [], [], []
-    for scene in scenes:
+    for index, scene in enumerate(scenes):
         image, instances = scene.image, scene.instances
         if split == "train":
             image, instances = augment(image, instances, rng)
         images.append(image)
-        asked.append(questions(scene.objects, instances, rng, per_view, split))
-        maps.append(instances)
+        if asked_views is None or index < asked_views:
+            asked.append(questions(scene.objects, instances, rng, per_view, split))
+            maps.append(instances)
         coarse = instances[2::4, 2::4]
         dense.append(_dense(scene.objects, coarse, config))
         weights.append(_weights(coarse))

@@ -25,7 +25,7 @@ import typer
 from torch import Tensor, nn
 
 from ..models.ivm_tiny.config import TinyConfig
-from ..models.ivm_tiny.encoder import normalise
+from ..models.ivm_tiny.encoder import Features, normalise
 from ..models.ivm_tiny.model import IvmTiny
 from .data import ShardPool, make_batch
 from .losses import losses, total
@@ -43,7 +43,9 @@ class Settings:
         workers: processes.
         seed: of weights, views, augmentation and questions.
         batch: views a process and step.
-        per_view: questions about each view.
+        asked_views: how many of these are asked about; the others teach the encoder alone, which costs
+            half as much and has the most to learn.
+        per_view: questions about each of these.
         rate: highest learning rate.
         ema: decay of the averaged weights, which are the ones that count.
         save_minutes: between checkpoints.
@@ -56,8 +58,9 @@ class Settings:
     minutes: float
     workers: int = 2
     seed: int = 0
-    batch: int = 5
-    per_view: int = 2
+    batch: int = 8
+    asked_views: int = 3
+    per_view: int = 3
     rate: float = 2e-3
     ema: float = 0.998
     save_minutes: float = 5.0
@@ -116,15 +119,20 @@ class Trainer:
         """Take one step and return the terms of this worker's loss."""
         settings = self.settings
         batch = make_batch(
-            self.pool.draw(settings.batch, self.rng), self.rng, settings.per_view, self.model.config
+            self.pool.draw(settings.batch, self.rng),
+            self.rng,
+            settings.per_view,
+            settings.config,
+            asked_views=settings.asked_views,
         )
         for group in self.optimizer.param_groups:
             group["lr"] = settings.rate * schedule(self.progress)
         images = normalise(batch.images).contiguous(memory_format=torch.channels_last)
         with torch.autocast("cpu", torch.bfloat16):
-            encoded = self.model.encode(images)
-            answer = self.model(encoded, batch.texts)
-        terms = losses(answer, encoded.features, batch)
+            features = self.model.image(images)
+            asked = Features(*(part[: settings.asked_views] for part in features))
+            answer = self.model(self.model.prepare(asked), batch.texts)
+        terms = losses(answer, features, batch)
         self.optimizer.zero_grad()
         total(terms).backward()
         self.progress = average_gradients(

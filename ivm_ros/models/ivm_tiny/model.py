@@ -106,7 +106,10 @@ class IvmTiny(nn.Module):
         Args:
             images: (B, 3, H, W) of `encoder.normalise`; H and W are multiples of 16.
         """
-        features = self.image(images)
+        return self.prepare(self.image(images))
+
+    def prepare(self, features: Features) -> Encoded:
+        """Do what is left to do of `encode` after the image encoder."""
         blend = self.blend(features.s4).float().unflatten(1, (9, 4)).softmax(dim=1)
         return Encoded(
             features,
