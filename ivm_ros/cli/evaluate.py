@@ -28,6 +28,8 @@ def run_eval(
     """Evaluate, print a table, and write the JSON."""
     console = Console()
     folder = Folder(dataset, skip_bad=not strict)
+    if not len(folder):
+        raise ValueError(f"expected at least one sample in {dataset}, got none")
     grounder = ivm_ros.load(model, checkpoint=checkpoint, device=device)
     report = evaluate(grounder, folder, Console(stderr=True))
     console.print(_table(report, f"{model} on {dataset.name}"))
