@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import time
 
 import pytest
 from fakes import red_square
@@ -207,6 +208,19 @@ def test_a_signal_ends_it_calmly_while_the_model_works(client, start, by):
     for transition in PATH_TO["active"]:
         assert client.change_state(transition, node)
     set_to_work(client, node)
+    assert process.end(by) == 0
+    assert not any(word in process.log() for word in ("Traceback", "rror", "WARN"))
+
+
+@pytest.mark.parametrize("by", [signal.SIGINT, signal.SIGTERM])
+def test_a_second_signal_does_not_disturb_the_end(client, start, by):
+    """Ctrl-C under `ros2 launch` comes twice, from the terminal and from launch."""
+    process, node = start(instruction="slow red")
+    for transition in PATH_TO["active"]:
+        assert client.change_state(transition, node)
+    set_to_work(client, node)
+    process.send(by)
+    time.sleep(0.3)  # into the wait for the frame at work, which takes longer
     assert process.end(by) == 0
     assert not any(word in process.log() for word in ("Traceback", "rror", "WARN"))
 

@@ -64,10 +64,14 @@ class NodeProcess:
         """Return what the node has printed."""
         return self._log.read_text(errors="replace")
 
+    def send(self, by: signal.Signals) -> None:
+        """Send the node a signal and do not wait."""
+        self._process.send_signal(by)
+
     def end(self, by: signal.Signals = signal.SIGINT) -> int:
         """Interrupt the node and return its exit status; negative where it had to be killed."""
         if self.running:
-            self._process.send_signal(by)
+            self.send(by)
             try:
                 self._process.wait(_PATIENCE)
             except subprocess.TimeoutExpired:

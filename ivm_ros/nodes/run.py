@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from collections.abc import Callable
 
@@ -22,9 +23,9 @@ def run_node(make: Callable[[], Node], args: list[str] | None = None, threads: i
         The exit status: 2 where the node was started with a bad parameter, else the node's own
         `exit_status`, 0 where it has none.
     """
-    rclpy.init(args=args)
     node: Node | None = None
     try:
+        rclpy.init(args=args)
         node = make()
         executor = MultiThreadedExecutor(num_threads=threads)
         executor.add_node(node)
@@ -37,8 +38,16 @@ def run_node(make: Callable[[], Node], args: list[str] | None = None, threads: i
         print(f"cannot start: {error}", file=sys.stderr)
         return 2
     finally:
+        _ignore_interruptions()
         if node is not None:
             node.destroy_node()
         if rclpy.ok():  # Humble has no try_shutdown
             rclpy.shutdown()
+        _ignore_interruptions()  # rclpy has put back the handlers that it found
     return getattr(node, "exit_status", 0)
+
+
+def _ignore_interruptions() -> None:
+    """End undisturbed: with `ros2 launch`, Ctrl-C often comes twice, from the terminal and from launch."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
