@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 
 import cv2
 import numpy as np
@@ -15,6 +17,7 @@ from fakes import ColorGrounder, red_square
 import ivm_ros
 from ivm_ros.cli import main
 
+PATIENCE = 60.0  # seconds; far more than anything here takes
 CLI = [sys.executable, "-c", "from ivm_ros.cli import main; main()"]
 
 
@@ -229,3 +232,40 @@ def test_a_demo_whose_node_cannot_start_says_why(tmp_path):
     assert done.returncode == 1
     assert "none.mp4" in done.stdout + done.stderr
     assert "Traceback" not in done.stderr + done.stdout
+
+
+@pytest.mark.parametrize(("by", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_an_interrupted_demo_takes_its_nodes_along(tmp_path, by, status):
+    pytest.importorskip("rclpy", reason="needs ROS 2")
+    with (tmp_path / "log").open("w") as log:
+        demo = subprocess.Popen(
+            [*CLI, "demo", "--headless", "--seconds", "100", "--output", tmp_path / "out"],
+            env={**os.environ, "ROS_LOG_DIR": str(tmp_path)},
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
+    try:
+        wait_until(lambda: (tmp_path / "out" / "demo.mp4").exists() or demo.poll() is not None)
+        demo.send_signal(by)
+        assert demo.wait(PATIENCE) == status, (tmp_path / "log").read_text()
+        wait_until(lambda: not group_lives(demo.pid))
+    finally:
+        if group_lives(demo.pid):
+            os.killpg(demo.pid, signal.SIGKILL)
+    assert "Traceback" not in (tmp_path / "log").read_text()
+
+
+def group_lives(group):
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def wait_until(condition):
+    deadline = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < deadline, "it never came true"
+        time.sleep(0.05)

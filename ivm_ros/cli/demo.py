@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import random
+import signal
+import sys
 import time
 from contextlib import ExitStack
 from pathlib import Path
@@ -54,6 +56,7 @@ def run_demo(
         raise ValueError("expected --instruction with a source of your own")
     window, reason = (None, "headless") if headless else open_window("ivm_ros")
     _private_graph()
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))  # and the nodes with it
     console.print(f"[bold]{instruction}[/]  model {model}, camera {source}", highlight=False)
     album = Album(output / "demo.mp4", clip.fps if clip else 20.0)
     with ExitStack() as nodes:

@@ -8,6 +8,7 @@ from contextlib import contextmanager, suppress
 
 import rclpy
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.signals import SignalHandlerOptions
 
 from ivm_ros.grounding import Image
 from ivm_ros.nodes.watcher import Watcher
@@ -16,7 +17,7 @@ from ivm_ros.nodes.watcher import Watcher
 @contextmanager
 def watching(namespace: str, on_picture: Callable[[str, Image], None]) -> Iterator[Watcher]:
     """Spin a `Watcher` on a thread for the time of a `with` block."""
-    rclpy.init()
+    rclpy.init(signal_handler_options=SignalHandlerOptions.NO)  # signals are the caller's
     watcher = Watcher(namespace, on_picture)
     executor = SingleThreadedExecutor()
     executor.add_node(watcher)
