@@ -3,6 +3,9 @@
 # With an apt ROS 2 sourced, its rclpy is used; without one, ROS 2 comes from PyPI's wheels. Either way everything
 # goes into a virtual environment in this folder, and nothing else on the machine is touched.
 
+SHELL := bash
+.SHELLFLAGS := -o pipefail -c
+
 ROS ?= jazzy
 PYTHON ?= python3
 ARGS ?=
@@ -71,7 +74,7 @@ $(STAMP): $(SOURCES)
 	@echo "== PyTorch"
 	$(BIN)/python -m pip install -c $(PINS) torch
 	@echo "== ivm_ros, its libraries, and its ROS interfaces"
-	$(BIN)/python -m pip install -c $(PINS) -e ".[bags,dev,sim]"
+	$(BIN)/python -m pip install -c $(PINS) -e ".[bags,dev,sim]" | sed -u '/^Requirement already satisfied/d'
 	@touch $@
 
 demo: $(STAMP)
