@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import time
 
@@ -114,7 +115,8 @@ def test_transitions_that_are_not_there_are_refused_and_survived(client, start):
         transition = Transition(id=number)
         assert client.call(f"{node}/change_state", ChangeState, transition=transition).success is False
     assert client.state(node) == "unconfigured"
-    assert process.running and "transition refused" in process.log()
+    assert process.running
+    assert re.search("transition refused|Unable to start transition", process.log())  # ours, or Kilted's own
 
 
 @pytest.mark.parametrize(

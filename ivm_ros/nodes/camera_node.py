@@ -142,8 +142,9 @@ class CameraNode(Node):
 
     def destroy_node(self) -> None:
         """Stop the player, then the node."""
-        self._stop.set()
-        self._player.join(2.0)
+        if hasattr(self, "_player"):  # Kilted also destroys a node whose __init__ has refused a parameter
+            self._stop.set()
+            self._player.join(2.0)
         super().destroy_node()
 
 

@@ -106,8 +106,9 @@ class GroundingNode(LifecycleNode):
 
     def destroy_node(self) -> None:
         """Stop the worker before what it publishes to is gone."""
-        self._stop()
-        self._session.release()
+        if hasattr(self, "_inputs"):  # Kilted also destroys a node whose __init__ has refused a parameter
+            self._stop()
+            self._session.release()
         super().destroy_node()
 
     def _stop(self) -> None:
