@@ -131,9 +131,7 @@ def write_folder(
     Raises:
         FileExistsError: `output` has an index.
     """
-    if (output / INDEX).exists():
-        raise FileExistsError(f"{output / INDEX} exists; choose another folder or remove this one")
-    output.mkdir(parents=True, exist_ok=True)
+    start_folder(output)
     tasks = [
         _FolderTask(output, range(start, min(start + FOLDER_CHUNK, seed + scenes)), size, questions_per_view)
         for start in range(seed, seed + scenes, FOLDER_CHUNK)
@@ -142,6 +140,13 @@ def write_folder(
     entries = [entry for task in tasks for entry in done[task]]
     write_index(output, entries)
     return len(entries)
+
+
+def start_folder(output: Path) -> None:
+    """Make a folder for `write_view`; raise `FileExistsError` where one with an index is."""
+    if (output / INDEX).exists():
+        raise FileExistsError(f"{output / INDEX} exists; choose another folder or remove this one")
+    output.mkdir(parents=True, exist_ok=True)
 
 
 @dataclass(frozen=True)
@@ -160,20 +165,24 @@ def _render_folder_part(task: _FolderTask) -> list[dict[str, Any]]:
     try:
         for seed in task.seeds:
             for view, scene in enumerate(renderer.render(seed)):
-                random = Random(2 * seed + view)
-                asked = clear_questions(scene, random, task.questions_per_view)
-                entries += write_picture(
-                    task.output,
-                    f"{seed:07d}_{view}",
-                    scene.image,
-                    {item.instance: scene.instances == item.instance for item in scene.objects},
-                    [Answer(question.text, question.targets, question.tag) for question in asked],
-                    scene.depth,
-                    scene.intrinsics,
-                )
+                entries += write_view(task.output, scene, seed, view, task.questions_per_view)
     finally:
         renderer.close()
     return entries
+
+
+def write_view(folder: Path, scene: Scene, seed: int, view: int, count: int) -> list[dict[str, Any]]:
+    """Ask up to `count` questions about view 0 or 1 of scene `seed`; return the entries for `write_index`."""
+    asked = clear_questions(scene, Random(2 * seed + view), count)
+    return write_picture(
+        folder,
+        f"{seed:07d}_{view}",
+        scene.image,
+        {item.instance: scene.instances == item.instance for item in scene.objects},
+        [Answer(question.text, question.targets, question.tag) for question in asked],
+        scene.depth,
+        scene.intrinsics,
+    )
 
 
 def clear_questions(scene: Scene, random: Random, count: int) -> list[Question]:
