@@ -17,7 +17,7 @@ _FROM_MODELS = ("available", "load")
 
 def __getattr__(name: str) -> Any:
     if name in _FROM_MODELS:
-        from . import models
+        from ivm_ros import models
 
         return getattr(models, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -17,7 +17,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from .grounding import Image, Mask
+from ivm_ros.grounding import Image, Mask
 
 CLIP_FOLDER = Path(__file__).parent / "assets" / "clip"
 VIDEO, TRUTH, DESCRIPTION = "clip.mp4", "truth.npz", "clip.json"

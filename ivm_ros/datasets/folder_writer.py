@@ -12,8 +12,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from ..grounding import Image, Mask
-from .folder import INDEX
+from ivm_ros.datasets.folder import INDEX
+from ivm_ros.grounding import Image, Mask
 
 JPEG_QUALITY = 95
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from ..grounding import Heatmap, Target
+from ivm_ros.grounding import Heatmap, Target
 
 
 def targets_from_heatmap(

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..grounding import Grounder
+from ivm_ros.grounding import Grounder
 
 
 class UnknownModelError(ValueError):

@@ -21,14 +21,14 @@ import typer
 from rich import print as show
 from rich.progress import track
 
-from ..checkpoints import read_metadata
-from ..evaluation.metrics import Metrics
-from ..grounding import Grounding, Target
-from ..models.instances import targets_from_heatmap
-from ..models.ivm_tiny.grounder import Calibration, load_weights, save_weights
-from ..models.ivm_tiny.model import IvmTiny
-from .data import ShardPool
-from .scoring import Case, answer_cases
+from ivm_ros.checkpoints import read_metadata
+from ivm_ros.evaluation.metrics import Metrics
+from ivm_ros.grounding import Grounding, Target
+from ivm_ros.models.instances import targets_from_heatmap
+from ivm_ros.models.ivm_tiny.grounder import Calibration, load_weights, save_weights
+from ivm_ros.models.ivm_tiny.model import IvmTiny
+from ivm_ros.training.data import ShardPool
+from ivm_ros.training.scoring import Case, answer_cases
 
 _MASK_THRESHOLDS = (0.3, 0.35, 0.4, 0.45, 0.5, 0.55, 0.6)
 

@@ -12,14 +12,14 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from ..datasets.tabletop.instructions import Question, questions
-from ..datasets.tabletop.phrases import Description
-from ..datasets.tabletop.scene import Scene, SceneObject
-from ..datasets.tabletop.store import Store, complete_shards, load_store
-from ..datasets.tabletop.visible import PERHAPS_METAL
-from ..models.ivm_tiny.concepts import NO_KIND, STRANGER
-from ..models.ivm_tiny.config import TinyConfig
-from .augment import augment
+from ivm_ros.datasets.tabletop.instructions import Question, questions
+from ivm_ros.datasets.tabletop.phrases import Description
+from ivm_ros.datasets.tabletop.scene import Scene, SceneObject
+from ivm_ros.datasets.tabletop.store import Store, complete_shards, load_store
+from ivm_ros.datasets.tabletop.visible import PERHAPS_METAL
+from ivm_ros.models.ivm_tiny.concepts import NO_KIND, STRANGER
+from ivm_ros.models.ivm_tiny.config import TinyConfig
+from ivm_ros.training.augment import augment
 
 IGNORE = -100
 """Class of pixels and words that no loss looks at; the default of torch's cross entropy."""

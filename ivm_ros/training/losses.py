@@ -6,9 +6,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..models.ivm_tiny.encoder import Features
-from ..models.ivm_tiny.model import Answer
-from .data import IGNORE, Batch
+from ivm_ros.models.ivm_tiny.encoder import Features
+from ivm_ros.models.ivm_tiny.model import Answer
+from ivm_ros.training.data import IGNORE, Batch
 
 WEIGHTS = {"mask": 10.0, "dice": 1.0, "existence": 1.0, "anchor": 3.0, "dense": 1.0, "words": 0.25}
 """Of the terms in the sum."""

@@ -11,10 +11,10 @@ import numpy as np
 import numpy.typing as npt
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from ..models.ivm_tiny.grounder import save_weights
-from ..models.ivm_tiny.model import IvmTiny
-from .data import Batch, ShardPool
-from .scoring import Case, answer_cases, summarise
+from ivm_ros.models.ivm_tiny.grounder import save_weights
+from ivm_ros.models.ivm_tiny.model import IvmTiny
+from ivm_ros.training.data import Batch, ShardPool
+from ivm_ros.training.scoring import Case, answer_cases, summarise
 
 _LOG_EVERY = 50
 _SCORED_VIEWS = 128

@@ -12,11 +12,11 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from ..datasets.tabletop.instructions import Question
-from ..models.ivm_tiny.encoder import normalise
-from ..models.ivm_tiny.grounder import peak_logit
-from ..models.ivm_tiny.model import IvmTiny
-from .data import Batch, ShardPool, make_batch
+from ivm_ros.datasets.tabletop.instructions import Question
+from ivm_ros.models.ivm_tiny.encoder import normalise
+from ivm_ros.models.ivm_tiny.grounder import peak_logit
+from ivm_ros.models.ivm_tiny.model import IvmTiny
+from ivm_ros.training.data import Batch, ShardPool, make_batch
 
 
 @dataclass(frozen=True, eq=False)

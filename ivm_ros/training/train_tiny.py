@@ -24,12 +24,12 @@ import torch.multiprocessing as multiprocessing
 import typer
 from torch import Tensor, nn
 
-from ..models.ivm_tiny.config import TinyConfig
-from ..models.ivm_tiny.encoder import Features, normalise
-from ..models.ivm_tiny.model import IvmTiny
-from .data import ShardPool, make_batch
-from .losses import losses, total
-from .monitor import Monitor
+from ivm_ros.models.ivm_tiny.config import TinyConfig
+from ivm_ros.models.ivm_tiny.encoder import Features, normalise
+from ivm_ros.models.ivm_tiny.model import IvmTiny
+from ivm_ros.training.data import ShardPool, make_batch
+from ivm_ros.training.losses import losses, total
+from ivm_ros.training.monitor import Monitor
 
 
 @dataclass(frozen=True)

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .assets import Random
-from .colors import sample_rgb
-from .meshes import rotation
-from .pool import Item, Pool
-from .surroundings import (
+from ivm_ros.datasets.tabletop.assets import Random
+from ivm_ros.datasets.tabletop.colors import sample_rgb
+from ivm_ros.datasets.tabletop.meshes import rotation
+from ivm_ros.datasets.tabletop.pool import Item, Pool
+from ivm_ros.datasets.tabletop.surroundings import (
     Camera,
     Light,
     Paint,
@@ -25,7 +25,7 @@ from .surroundings import (
     draw_lights,
     draw_room,
 )
-from .vocabulary import COLORS
+from ivm_ros.datasets.tabletop.vocabulary import COLORS
 
 PLAIN_SCENES = 0.3
 """Part of the scenes with one clean table, simple light and few objects, as simulators often show."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from random import Random
 
-from .vocabulary import COLORS, KINDS, MATERIALS, SIZES
+from ivm_ros.datasets.tabletop.vocabulary import COLORS, KINDS, MATERIALS, SIZES
 
 
 @dataclass(frozen=True)

@@ -11,13 +11,13 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from . import textures
-from .assets import Asset, Part
-from .colors import sample_rgb
-from .kinds import BUILDERS
-from .kinds.robosuite import ROBOSUITE, robosuite_asset, robosuite_folder
-from .opengl import mujoco
-from .vocabulary import COLORS
+from ivm_ros.datasets.tabletop import textures
+from ivm_ros.datasets.tabletop.assets import Asset, Part
+from ivm_ros.datasets.tabletop.colors import sample_rgb
+from ivm_ros.datasets.tabletop.kinds import BUILDERS
+from ivm_ros.datasets.tabletop.kinds.robosuite import ROBOSUITE, robosuite_asset, robosuite_folder
+from ivm_ros.datasets.tabletop.opengl import mujoco
+from ivm_ros.datasets.tabletop.vocabulary import COLORS
 
 ROOM = ("table", "floor", "north", "south", "east", "west")
 """Geoms around the objects, in this order."""

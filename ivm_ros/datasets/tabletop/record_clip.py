@@ -19,17 +19,17 @@ import numpy.typing as npt
 import typer
 from rich.progress import track
 
-from ...clip import CLIP_FOLDER, DESCRIPTION, TRUTH, VIDEO
-from ...grounding import Image
-from .colors import sample_rgb
-from .kinds import BUILDERS
-from .layout import Layout, Placement, standing
-from .meshes import rotation
-from .opengl import mujoco
-from .pool import Pool, compile_pool
-from .renderer import PoolRenderer
-from .surroundings import Camera, Light, Paint, look_at
-from .textures import wood
+from ivm_ros.clip import CLIP_FOLDER, DESCRIPTION, TRUTH, VIDEO
+from ivm_ros.datasets.tabletop.colors import sample_rgb
+from ivm_ros.datasets.tabletop.kinds import BUILDERS
+from ivm_ros.datasets.tabletop.layout import Layout, Placement, standing
+from ivm_ros.datasets.tabletop.meshes import rotation
+from ivm_ros.datasets.tabletop.opengl import mujoco
+from ivm_ros.datasets.tabletop.pool import Pool, compile_pool
+from ivm_ros.datasets.tabletop.renderer import PoolRenderer
+from ivm_ros.datasets.tabletop.surroundings import Camera, Light, Paint, look_at
+from ivm_ros.datasets.tabletop.textures import wood
+from ivm_ros.grounding import Image
 
 SEED = 10
 SIZE = (640, 480)

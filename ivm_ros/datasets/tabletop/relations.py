@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from .visible import Seen
+from ivm_ros.datasets.tabletop.visible import Seen
 
 _MARGIN = 0.05  # of the picture's side: nearer than this, left and right are not clear
 

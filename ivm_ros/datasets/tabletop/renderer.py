@@ -11,11 +11,11 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from .layout import Layout, draw_layout
-from .opengl import mujoco
-from .pool import LIGHTS, Pool, build_pool
-from .scene import Scene, SceneObject
-from .surroundings import Camera, Paint
+from ivm_ros.datasets.tabletop.layout import Layout, draw_layout
+from ivm_ros.datasets.tabletop.opengl import mujoco
+from ivm_ros.datasets.tabletop.pool import LIGHTS, Pool, build_pool
+from ivm_ros.datasets.tabletop.scene import Scene, SceneObject
+from ivm_ros.datasets.tabletop.surroundings import Camera, Paint
 
 SCENES_PER_POOL = 250
 """Scenes with seeds n * 250 .. n * 250 + 249 are drawn from pool n."""

@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 from rich.progress import track
 
-from .scene import Scene, SceneObject
+from ivm_ros.datasets.tabletop.scene import Scene, SceneObject
 
 
 class StoreError(ValueError):

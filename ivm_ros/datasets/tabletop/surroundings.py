@@ -11,10 +11,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from .assets import Random, Rgb
-from .meshes import rotation
-from .pool import Pool
-from .textures import muted_rgb
+from ivm_ros.datasets.tabletop.assets import Random, Rgb
+from ivm_ros.datasets.tabletop.meshes import rotation
+from ivm_ros.datasets.tabletop.pool import Pool
+from ivm_ros.datasets.tabletop.textures import muted_rgb
 
 Vector = npt.NDArray[np.float64]
 

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from .colors import sample_rgb
+from ivm_ros.datasets.tabletop.colors import sample_rgb
 
 Random = np.random.Generator
 Texture = npt.NDArray[np.uint8]

@@ -7,8 +7,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from .config import TinyConfig
-from .encoder import Features
+from ivm_ros.models.ivm_tiny.config import TinyConfig
+from ivm_ros.models.ivm_tiny.encoder import Features
 
 NO_KIND = 0
 """Offset behind the kinds: the words name no kind ("the red thing")."""

@@ -13,12 +13,18 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from ...checkpoints import CheckpointError, load_strictly, read_metadata, read_state_dict, write_state_dict
-from ...grounding import Grounder, Grounding, Image, check_image, check_instruction
-from ..instances import targets_from_heatmap
-from .config import TinyConfig
-from .encoder import fold_batch_norms, normalise
-from .model import Encoded, IvmTiny
+from ivm_ros.checkpoints import (
+    CheckpointError,
+    load_strictly,
+    read_metadata,
+    read_state_dict,
+    write_state_dict,
+)
+from ivm_ros.grounding import Grounder, Grounding, Image, check_image, check_instruction
+from ivm_ros.models.instances import targets_from_heatmap
+from ivm_ros.models.ivm_tiny.config import TinyConfig
+from ivm_ros.models.ivm_tiny.encoder import fold_batch_norms, normalise
+from ivm_ros.models.ivm_tiny.model import Encoded, IvmTiny
 
 WEIGHTS = Path(__file__).parent / "weights" / "ivm_tiny.safetensors"
 """The weights that ship with the package."""

@@ -15,13 +15,21 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..layers.condition_mask_decoder import HyperNetwork
-from ..layers.positional import RandomFourierEncoding
-from ..layers.two_way import TwoWayTransformer
-from .concepts import ConceptReader, Concepts, Wanted, concepts, geometry, locate, logit
-from .config import TinyConfig
-from .encoder import ConvUnit, Features, ImageEncoder
-from .text import TextEncoder
+from ivm_ros.models.ivm_tiny.concepts import (
+    ConceptReader,
+    Concepts,
+    Wanted,
+    concepts,
+    geometry,
+    locate,
+    logit,
+)
+from ivm_ros.models.ivm_tiny.config import TinyConfig
+from ivm_ros.models.ivm_tiny.encoder import ConvUnit, Features, ImageEncoder
+from ivm_ros.models.ivm_tiny.text import TextEncoder
+from ivm_ros.models.layers.condition_mask_decoder import HyperNetwork
+from ivm_ros.models.layers.positional import RandomFourierEncoding
+from ivm_ros.models.layers.two_way import TwoWayTransformer
 
 _MAPS = 5
 _GEOMETRY = 12

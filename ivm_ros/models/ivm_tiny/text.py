@@ -11,7 +11,7 @@ from functools import lru_cache
 import torch
 from torch import Tensor, nn
 
-from ..layers.two_way import MLP, Attention
+from ivm_ros.models.layers.two_way import MLP, Attention
 
 _WORD = re.compile(r"\w+")
 MAX_WORDS = 32

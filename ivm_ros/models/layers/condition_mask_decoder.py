@@ -8,8 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .positional import RandomFourierEncoding
-from .two_way import LayerNorm2d, TwoWayTransformer
+from ivm_ros.models.layers.positional import RandomFourierEncoding
+from ivm_ros.models.layers.two_way import LayerNorm2d, TwoWayTransformer
 
 
 class HyperNetwork(nn.Module):

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from ..assets import Builder
-from .food import FOOD
-from .tableware import TABLEWARE
-from .tools import TOOLS
-from .toys import TOYS
+from ivm_ros.datasets.tabletop.assets import Builder
+from ivm_ros.datasets.tabletop.kinds.food import FOOD
+from ivm_ros.datasets.tabletop.kinds.tableware import TABLEWARE
+from ivm_ros.datasets.tabletop.kinds.tools import TOOLS
+from ivm_ros.datasets.tabletop.kinds.toys import TOYS
 
 BUILDERS: dict[str, Builder] = {**TABLEWARE, **FOOD, **TOOLS, **TOYS}

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from .. import meshes
-from ..assets import ANY, Asset, Builder, Part, Random
-from ..meshes import Mesh
+from ivm_ros.datasets.tabletop import meshes
+from ivm_ros.datasets.tabletop.assets import ANY, Asset, Builder, Part, Random
+from ivm_ros.datasets.tabletop.meshes import Mesh
 
 
 def _milk(random: Random) -> Asset:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import importlib.util
 from pathlib import Path
 
-from .. import meshes
-from ..assets import ANY, Asset, Part
+from ivm_ros.datasets.tabletop import meshes
+from ivm_ros.datasets.tabletop.assets import ANY, Asset, Part
 
 ROBOSUITE: dict[str, tuple[str, float, tuple[str, ...], str | None]] = {
     "milk": ("milk", 1.0, ("white", "blue", "green"), "ceramic"),

@@ -6,9 +6,9 @@ import math
 
 import numpy as np
 
-from .. import meshes
-from ..assets import ANY, PATTERNED, Asset, Builder, Part, Random, Support
-from ..meshes import Mesh
+from ivm_ros.datasets.tabletop import meshes
+from ivm_ros.datasets.tabletop.assets import ANY, PATTERNED, Asset, Builder, Part, Random, Support
+from ivm_ros.datasets.tabletop.meshes import Mesh
 
 
 def _cup(random: Random) -> Asset:

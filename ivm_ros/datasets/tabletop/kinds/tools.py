@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from .. import meshes
-from ..assets import Asset, Builder, Part, Random, Support
-from ..meshes import Mesh
+from ivm_ros.datasets.tabletop import meshes
+from ivm_ros.datasets.tabletop.assets import Asset, Builder, Part, Random, Support
+from ivm_ros.datasets.tabletop.meshes import Mesh
 
 TOOL = ("gray", "gray", "black", "red", "blue", "yellow", "green", "orange")
 

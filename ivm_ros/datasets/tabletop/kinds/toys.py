@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from .. import meshes
-from ..assets import ANY, PATTERNED, Asset, Builder, Part, Random, Support
-from ..meshes import Mesh
+from ivm_ros.datasets.tabletop import meshes
+from ivm_ros.datasets.tabletop.assets import ANY, PATTERNED, Asset, Builder, Part, Random, Support
+from ivm_ros.datasets.tabletop.meshes import Mesh
 
 SHAPE = (*PATTERNED, "plain", "metal", "wooden")
 
