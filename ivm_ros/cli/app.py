@@ -20,10 +20,17 @@ app = typer.Typer(
     add_completion=False,
 )
 
+OUTPUT = "ivm_ros_output"
+"""The folder for results where none is named."""
+
 Model = Annotated[str, typer.Option(help="Name of the model; `ivm-ros doctor` lists them.")]
 Checkpoint = Annotated[
     Optional[Path],  # noqa: UP045 - typer reads this at run time, on Python 3.10 too
     typer.Option(help="The model's weights, a file or folder; else those that ship with it."),
+]
+OptionalFile = Annotated[
+    Optional[Path],  # noqa: UP045
+    typer.Option(help="JSON file for the numbers; the demo's goes to its output folder by itself."),
 ]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 ...")]
 
@@ -39,8 +46,8 @@ def demo(
     source: Annotated[
         str, typer.Option(help="clip, a webcam's number, a video, a folder or a bag.")
     ] = "clip",
-    report: Annotated[Optional[Path], typer.Option(help="Write the measurements to this JSON file.")] = None,  # noqa: UP045
-    output: Annotated[Path, typer.Option(help="Where video and contact sheet go.")] = Path("ivm_ros_output"),
+    report: OptionalFile = None,
+    output: Annotated[Path, typer.Option(help="For video, contact sheet and numbers.")] = Path(OUTPUT),
 ) -> None:
     """Run camera node and grounding node as processes on a real ROS 2 graph, and watch them work."""
     from ivm_ros.cli.demo import run_demo
@@ -67,7 +74,7 @@ def ground(
     model: Model = "ivm-tiny",
     checkpoint: Checkpoint = None,
     device: Device = "auto",
-    output: Annotated[Path, typer.Option(help="Folder for the results.")] = Path("ivm_ros_output"),
+    output: Annotated[Path, typer.Option(help="Folder for the results.")] = Path(OUTPUT),
     mode: Annotated[str, typer.Option(help="How masked.png shows the target.")] = "highlight",
     as_json: Annotated[bool, typer.Option("--json", help="Print grounding.json and nothing else.")] = False,
 ) -> None:
@@ -83,7 +90,7 @@ def evaluate(
     model: Model = "ivm-tiny",
     checkpoint: Checkpoint = None,
     device: Device = "auto",
-    json: Annotated[Optional[Path], typer.Option(help="Write the results to this JSON file.")] = None,  # noqa: UP045
+    json: OptionalFile = None,
     strict: Annotated[bool, typer.Option(help="Stop at a bad record; else it is skipped and named.")] = False,
 ) -> None:
     """Measure a model on a dataset: gIoU, cIoU, Acc@0.5 of boxes, no-target accuracy."""

@@ -83,10 +83,10 @@ def run_demo(
     if album.close(output / "demo.png"):
         why = f" ({reason})" if reason else ""
         console.print(f"look at {output / 'demo.png'} and {output / 'demo.mp4'}{why}", soft_wrap=True)
-    if report is not None:
-        report.parent.mkdir(parents=True, exist_ok=True)
-        report.write_text(json.dumps(result, indent=2) + "\n")
-        console.print(f"report in {report}", soft_wrap=True)
+    report = report or output / "report.json"
+    report.parent.mkdir(parents=True, exist_ok=True)
+    report.write_text(json.dumps(result, indent=2) + "\n")
+    console.print(f"the numbers are in {report}", soft_wrap=True)
     return 0
 
 
