@@ -13,7 +13,7 @@ import tempfile
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -161,14 +161,20 @@ class Client:
         """Return the first true value of `condition`; `meanwhile` is called again and again until then."""
         deadline = time.monotonic() + PATIENCE
         while not (value := condition()):
-            assert time.monotonic() < deadline, (
-                f"{what or condition} did not come; last messages: "
-                f"{ {topic: messages[-1:] for topic, messages in self._received.items()} }"
-            )
+            assert time.monotonic() < deadline, f"{what or condition} did not come; {self._summary()}"
             meanwhile()
             with self._changed:
                 self._changed.wait(AGAIN)
         return value
+
+    def _summary(self) -> str:
+        """Return how many messages came on each topic, and how the last one begins."""
+        with self._changed:
+            seen = [
+                f"{topic}: {len(messages)}, {str(messages[-1:])[:400]}"
+                for topic, messages in self._received.items()
+            ]
+        return "received " + ("; ".join(seen) or "nothing")
 
     # -- out ---------------------------------------------------------------------------------------
 
@@ -194,6 +200,18 @@ class Client:
         qos: QoSProfile | int = 10,
     ) -> tuple[Any, Any]:
         """Publish fresh frames until one is answered on `topic`; return that frame and its answer."""
+        frame, answers = self.ask_all(make, [topic], matches, camera, qos)
+        return frame, answers[topic]
+
+    def ask_all(
+        self,
+        make: Callable[[], Any],
+        topics: Sequence[str],
+        matches: Callable[[Any], bool] = lambda message: True,
+        camera: str = "image",
+        qos: QoSProfile | int = 10,
+    ) -> tuple[Any, dict[str, Any]]:
+        """Publish fresh frames until one is answered on all topics; `matches` judges the first one's."""
         sent: dict[tuple[int, int], Any] = {}
 
         def publish() -> None:
@@ -201,11 +219,23 @@ class Client:
             sent[_stamp(frame)] = frame
             self.publish(camera, frame, qos)
 
-        def answer() -> Any:
-            return next((m for m in self.received(topic) if _stamp(m) in sent and matches(m)), None)
+        def answers() -> dict[str, Any] | None:
+            return next(
+                (found for found in self.together(topics, matches) if _stamp(found[topics[0]]) in sent), None
+            )
 
-        message = self.until(answer, f"an answer on {topic}", meanwhile=publish)
-        return sent[_stamp(message)], message
+        found = self.until(answers, f"an answer on {', '.join(topics)}", meanwhile=publish)
+        return sent[_stamp(found[topics[0]])], found
+
+    def together(
+        self, topics: Sequence[str], matches: Callable[[Any], bool] = lambda message: True
+    ) -> Iterator[dict[str, Any]]:
+        """Yield the messages of all topics that have one stamp; `matches` judges the first topic's."""
+        by_stamp = {topic: {_stamp(message): message for message in self.received(topic)} for topic in topics}
+        for message in filter(matches, self.received(topics[0])):
+            if all(_stamp(message) in messages for messages in by_stamp.values()):
+                rest = {topic: messages[_stamp(message)] for topic, messages in by_stamp.items()}
+                yield {**rest, topics[0]: message}
 
     def stop_publishing(self) -> None:
         """Destroy all publishers, so that a transient-local one no longer speaks to newcomers."""

@@ -109,19 +109,19 @@ def test_a_source_is_played_in_order_and_again(client, play, tmp_path, write):
 
 def test_the_clip_comes_with_its_camera_and_its_position(client, play):
     _, namespace = play("clip")
-    client.listen(f"{namespace}/image", ImageMessage)
-    client.listen(f"{namespace}/camera_info", CameraInfo)
-    client.listen(f"{namespace}/camera/position", TimeReference)
-    image = client.wait(f"{namespace}/image")
-    info = client.wait(f"{namespace}/camera_info", lambda message: message.header == image.header)
-    position = client.wait(f"{namespace}/camera/position", lambda message: message.header == image.header)
+    kinds = {"image": ImageMessage, "camera_info": CameraInfo, "camera/position": TimeReference}
+    topics = [f"{namespace}/{topic}" for topic in kinds]
+    for topic, kind in zip(topics, kinds.values(), strict=True):
+        client.listen(topic, kind)
+    frame = client.until(lambda: next(client.together(topics), None), "a frame with all its topics")
+    image, info, position = frame.values()
     clip = load_clip()
     assert (image.height, image.width) == (info.height, info.width) == clip.size
     assert (image.header.frame_id, image.encoding) == ("camera_optical_frame", "rgb8")
     assert list(info.k) == [clip.intrinsics.fx, 0, clip.intrinsics.cx, 0, clip.intrinsics.fy, clip.intrinsics.cy, 0, 0, 1]  # fmt: skip # noqa: E501
-    frame = round(nanoseconds(position.time_ref) * 1e-9 * clip.fps)
-    assert 0 <= frame < len(clip)
-    truth = next(picture for index, picture in enumerate(clip.frames()) if index == frame)
+    index = round(nanoseconds(position.time_ref) * 1e-9 * clip.fps)
+    assert 0 <= index < len(clip)
+    truth = next(itertools.islice(clip.frames(), index, None))
     np.testing.assert_array_equal(rgb_image(image), truth)
 
 

@@ -23,6 +23,7 @@ pytestmark = pytest.mark.usefixtures("grounding")
 BEST_EFFORT = QoSProfile(depth=5, reliability=ReliabilityPolicy.BEST_EFFORT)
 LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 PICTURES = ("masked_image", "mask", "heatmap", "overlay")
+TOPICS = ["grounding/grounding", *(f"grounding/{topic}" for topic in PICTURES)]
 FROM_RGB = {
     "rgb8": None,
     "bgr8": cv2.COLOR_RGB2BGR,
@@ -40,12 +41,14 @@ def test_every_topic_answers_the_frame_it_was_made_of(client, say, encoding):
         client.listen(f"grounding/{topic}", ImageMessage)
     code = FROM_RGB[encoding]
     pixels = red_square() if code is None else cv2.cvtColor(red_square(), code)
-    frame, _ = client.ask(lambda: client.image(pixels, encoding), "grounding/overlay")
+    frame, answers = client.ask_all(lambda: client.image(pixels, encoding), TOPICS)
     for topic in PICTURES:
-        message = client.wait(f"grounding/{topic}", lambda message: message.header == frame.header)
+        message = answers[f"grounding/{topic}"]
         expected = {"mask": "mono8", "heatmap": "32FC1"}.get(topic, encoding)
+        assert message.header == frame.header
         assert (message.width, message.height, message.encoding) == (16, 12, expected)
-    message = client.wait("grounding/grounding", lambda message: message.header == frame.header)
+    message = answers["grounding/grounding"]
+    assert message.header == frame.header
     assert (message.image_width, message.image_height, message.model) == (16, 12, "color")
     assert 0 <= message.age < 30
     assert message.found is (encoding != "mono8")
@@ -56,7 +59,8 @@ def test_the_target_is_where_it_is(client, say):
     client.listen("grounding/grounding", Grounding)
     for topic in PICTURES:
         client.listen(f"grounding/{topic}", ImageMessage)
-    frame, message = client.ask(lambda: client.image(red_square()), "grounding/grounding")
+    _, answers = client.ask_all(lambda: client.image(red_square()), TOPICS)
+    message = answers["grounding/grounding"]
     (target,) = message.targets
     assert (target.x_min, target.y_min, target.x_max, target.y_max) == (3, 2, 7, 6)
     assert (target.mask_x, target.mask_y) == (3, 2)
@@ -65,11 +69,9 @@ def test_the_target_is_where_it_is(client, say):
     assert 3 <= target.point_x < 7 and 2 <= target.point_y < 6
     assert message.existence == pytest.approx(0.9)
     red = (red_square() == COLORS["red"]).all(axis=2)
-    mask = client.wait("grounding/mask", lambda message: message.header == frame.header)
-    np.testing.assert_array_equal(image_view(mask), np.where(red, 255, 0))
-    heatmap = client.wait("grounding/heatmap", lambda message: message.header == frame.header)
-    np.testing.assert_array_equal(image_view(heatmap), red.astype(np.float32))
-    picture = image_view(client.wait("grounding/masked_image", lambda m: m.header == frame.header))
+    np.testing.assert_array_equal(image_view(answers["grounding/mask"]), np.where(red, 255, 0))
+    np.testing.assert_array_equal(image_view(answers["grounding/heatmap"]), red.astype(np.float32))
+    picture = image_view(answers["grounding/masked_image"])
     np.testing.assert_array_equal(picture[red], red_square()[red])
     assert not np.array_equal(picture, red_square())
 
@@ -131,10 +133,12 @@ def test_what_is_shown_when_nothing_is_found(client, say, configure, rule):
     )
     gone = red_square()
     gone[2:6, 3:7] = 90
-    frame, _ = client.ask(
-        lambda: client.image(gone), "grounding/mask", lambda message: max(message.data) == 0
+    _, answers = client.ask_all(
+        lambda: client.image(gone),
+        ["grounding/mask", "grounding/masked_image"],
+        lambda message: max(message.data) == 0,
     )
-    picture = image_view(client.wait("grounding/masked_image", lambda m: m.header == frame.header))
+    picture = image_view(answers["grounding/masked_image"])
     if rule == "hold":  # the place of the last target stays visible, the rest stays hidden
         held = image_view(before) == 255
         np.testing.assert_array_equal(picture[held], gone[held])
@@ -184,7 +188,8 @@ def test_compressed_images_are_grounded_too(graph, client):
         _, data = cv2.imencode(".png", cv2.cvtColor(red_square(), cv2.COLOR_RGB2BGR))
         return CompressedImage(header=client.header(), format="png", data=data.tobytes())
 
-    frame, message = client.ask(compressed, "small/grounding/grounding", camera="small/image/compressed")
+    topics = ["small/grounding/grounding", "small/grounding/masked_image"]
+    _, answers = client.ask_all(compressed, topics, camera="small/image/compressed")
+    message, picture = answers.values()
     assert message.found
-    picture = client.wait("small/grounding/masked_image", lambda m: m.header == frame.header)
     assert (picture.encoding, picture.width, picture.height) == ("rgb8", 16, 12)
