@@ -15,7 +15,7 @@ pytest.importorskip("launch_ros", reason="launch_ros is not on PyPI; needs an ap
 from launch import LaunchContext
 from launch.actions import DeclareLaunchArgument
 from launch.launch_description_sources import PythonLaunchDescriptionSource
-from ros_graph import PATIENCE
+from ros_client import PATIENCE
 from test_packaging import prefix
 
 from ivm_ros.msg import Grounding

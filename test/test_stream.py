@@ -8,8 +8,9 @@ from concurrent.futures import CancelledError
 import pytest
 from fakes import ColorGrounder, red_square
 
+from ivm_ros.frames import Counters, Frame
 from ivm_ros.grounding import InvalidInstructionError
-from ivm_ros.stream import Counters, Frame, FrameError, NoImageError, Stream, StreamClosedError
+from ivm_ros.stream import FrameError, NoImageError, Stream, StreamClosedError
 
 PATIENCE = 10.0  # seconds; far more than any of this takes
 

@@ -11,8 +11,8 @@ from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
 from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
 
+from ivm_ros.frames import Counters
 from ivm_ros.nodes.session import Session
-from ivm_ros.stream import Counters
 
 _PERIOD = 1.0  # seconds; what aggregators expect
 

@@ -7,12 +7,12 @@ from collections.abc import Iterator
 from sensor_msgs.msg import Image as ImageMessage
 from std_msgs.msg import Header
 
+from ivm_ros.frames import GroundedFrame
 from ivm_ros.grounding import Target
 from ivm_ros.messages import mask_message
 from ivm_ros.msg import Grounding as GroundingMessage
 from ivm_ros.msg import Target as TargetMessage
 from ivm_ros.msg import Timings as TimingsMessage
-from ivm_ros.stream import GroundedFrame
 
 
 def grounding_messages(

@@ -17,6 +17,7 @@ from sensor_msgs.msg import CompressedImage
 from sensor_msgs.msg import Image as ImageMessage
 from std_msgs.msg import String
 
+from ivm_ros.frames import Frame
 from ivm_ros.grounding import InvalidInstructionError
 from ivm_ros.messages import MessageError, check_color_image, decode_compressed, rgb_image
 from ivm_ros.nodes.diagnostics import Diagnostics
@@ -26,7 +27,6 @@ from ivm_ros.nodes.lifecycle import refuse_wrong_transitions
 from ivm_ros.nodes.outputs import Source
 from ivm_ros.nodes.run import run_node
 from ivm_ros.nodes.session import ModelHangsError, Session
-from ivm_ros.stream import Frame
 
 try:
     from rclpy.event_handler import SubscriptionEventCallbacks

@@ -12,6 +12,7 @@ from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
 from rclpy.node import Node
 from std_msgs.msg import Header
 
+from ivm_ros.frames import Frame
 from ivm_ros.grounding import InvalidInstructionError, check_instruction
 from ivm_ros.messages import MessageError, check_color_image, mask_message, picture_message, rgb_image
 from ivm_ros.nodes.grounding_message import grounding_messages
@@ -20,7 +21,7 @@ from ivm_ros.nodes.outputs import Source
 from ivm_ros.nodes.session import Session
 from ivm_ros.rendering import render
 from ivm_ros.srv import Ground, SetInstruction
-from ivm_ros.stream import Frame, FrameError, NoImageError, StreamClosedError
+from ivm_ros.stream import FrameError, NoImageError, StreamClosedError
 
 _STATUS = {
     InvalidInstructionError: Ground.Response.INVALID_INSTRUCTION,

@@ -12,6 +12,7 @@ from rclpy.qos_overriding_options import QoSOverridingOptions
 from sensor_msgs.msg import Image as ImageMessage
 from std_msgs.msg import Header
 
+from ivm_ros.frames import GroundedFrame
 from ivm_ros.grounding import Grounding, combine
 from ivm_ros.messages import heatmap_message, mask_message, picture_message
 from ivm_ros.msg import Grounding as GroundingMessage
@@ -19,7 +20,6 @@ from ivm_ros.nodes.detections import Detection2DArray, detections_message
 from ivm_ros.nodes.grounding_message import grounding_messages
 from ivm_ros.overlay import overlay
 from ivm_ros.rendering import RenderSettings, render
-from ivm_ros.stream import GroundedFrame
 
 
 class Source(NamedTuple):

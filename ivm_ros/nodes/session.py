@@ -13,6 +13,7 @@ from rclpy.time import Time
 from std_msgs.msg import Header
 
 import ivm_ros
+from ivm_ros.frames import Counters, Frame, GroundedFrame
 from ivm_ros.grounding import Grounder
 from ivm_ros.nodes.grounding_parameters import (
     PARAMETERS,
@@ -23,7 +24,7 @@ from ivm_ros.nodes.grounding_parameters import (
 from ivm_ros.nodes.outputs import Outputs
 from ivm_ros.nodes.parameters import Parameters
 from ivm_ros.rendering import RenderSettings
-from ivm_ros.stream import Counters, Frame, GroundedFrame, Stream
+from ivm_ros.stream import Stream
 
 _WARM_UP_SIZE = (480, 640, 3)
 
