@@ -66,8 +66,8 @@ FACTORS = ((None, 1.0), (None, 1.0), (None, 1.0), ("small", 0.7), ("large", 1.4)
 """Size words with what lengths are multiplied by; three in five objects have no size word."""
 
 IN_TRAY = 0.4  # how often an object is dropped into a tray, if there is one
-GROUNDS = ("checker_blue.png", "table/table.png", "checker_grid.jpg", "tray/tray.jpg", None)
-"""Bundled textures of the table; None is a plain colour."""
+GROUNDS = ("checker_blue.png", "table/table.png", "tray/tray.jpg", None)
+"""Bundled textures of the table, none of them black, where black objects would vanish; None is plain."""
 
 MESHES = {
     "duck": ("duck.obj", 0.09, "y"),
