@@ -14,20 +14,40 @@ Pixels = npt.NDArray[np.uint8]
 def augment(image: Pixels, instances: Pixels, rng: Random) -> tuple[Pixels, Pixels]:
     """Return a randomly changed (H, W, 3) RGB view and its (H, W) instance map, at the same size.
 
-    Colours keep their names: brightness, contrast and white balance move, hue does not.
+    Half of the views are zoomed in on an object, so that shapes are seen large, too. Colours keep their names:
+    brightness, contrast and white balance move, hue does not.
     """
-    if rng.random() < 0.7:
-        image, instances = _crop(image, instances, rng)
+    draw = rng.random()
+    if draw < 0.5:
+        image, instances = _crop(image, instances, _object(instances, rng), rng.uniform(0.35, 0.7), rng)
+    elif draw < 0.8:
+        centre = rng.random(), rng.random()
+        image, instances = _crop(image, instances, centre, rng.uniform(0.55, 1.0), rng)
     if rng.random() < 0.5:
         image, instances = image[:, ::-1], instances[:, ::-1]
     return _photograph(np.ascontiguousarray(image), rng), np.ascontiguousarray(instances)
 
 
-def _crop(image: Pixels, instances: Pixels, rng: Random) -> tuple[Pixels, Pixels]:
+def _object(instances: Pixels, rng: Random) -> tuple[float, float]:
+    """Return a visible object's centroid, moved a little, as shares of width and height."""
     height, width = instances.shape
-    scale, aspect = rng.uniform(0.55, 1.0), rng.uniform(0.8, 1.25) ** 0.5
+    visible = np.unique(instances[::2, ::2])[1:].tolist()
+    if not visible:
+        return 0.5, 0.5
+    ys, xs = np.nonzero(instances == rng.choice(visible))
+    x, y = float(xs.mean()) / width, float(ys.mean()) / height
+    return x + rng.uniform(-0.15, 0.15), y + rng.uniform(-0.15, 0.15)
+
+
+def _crop(
+    image: Pixels, instances: Pixels, centre: tuple[float, float], scale: float, rng: Random
+) -> tuple[Pixels, Pixels]:
+    """Cut out a window of about `scale` times the sides round a centre, and enlarge it to the whole."""
+    height, width = instances.shape
+    aspect = rng.uniform(0.8, 1.25) ** 0.5
     w, h = (min(side, round(side * scale * by)) for side, by in ((width, aspect), (height, 1 / aspect)))
-    x, y = rng.randint(0, width - w), rng.randint(0, height - h)
+    x = min(max(round(centre[0] * width - w / 2), 0), width - w)
+    y = min(max(round(centre[1] * height - h / 2), 0), height - h)
     window = slice(y, y + h), slice(x, x + w)
     image = np.asarray(cv2.resize(image[window], (width, height)), np.uint8)
     nearest = cv2.resize(instances[window], (width, height), interpolation=cv2.INTER_NEAREST)
@@ -42,7 +62,7 @@ def _photograph(image: Pixels, rng: Random) -> Pixels:
     image = np.asarray(cv2.LUT(image, table[None]), np.uint8)
     if rng.random() < 0.2:
         image = np.asarray(cv2.GaussianBlur(image, (0, 0), rng.uniform(0.4, 1.2)), np.uint8)
-    if rng.random() < 0.4:
+    if rng.random() < 0.25:
         noise = np.random.default_rng(rng.getrandbits(32)).standard_normal(image.shape, np.float32)
         image = np.clip(image + noise * rng.uniform(1, 9), 0, 255).astype(np.uint8)
     if rng.random() < 0.15:
