@@ -178,6 +178,25 @@ def test_age_and_health_are_in_diagnostics(client, say):
     assert values["model"] == "color"
 
 
+@pytest.mark.parametrize(
+    ("seconds", "expected"),
+    [(0, lambda age: np.isnan(age)), (-5, lambda age: age > 1e9), (2**31 - 1, lambda age: age < 0)],
+    ids=["unset", "before 1970", "in the future"],
+)
+def test_a_strange_stamp_is_answered_with_a_strange_age(client, say, seconds, expected):
+    say("the red thing")
+    client.listen("grounding/grounding", Grounding)
+    client.listen("grounding/overlay", ImageMessage)
+
+    def image():
+        image = client.image(red_square())
+        image.header.stamp.sec, image.header.stamp.nanosec = seconds, 0
+        return image
+
+    _, answers = client.ask_all(image, ["grounding/grounding", "grounding/overlay"])
+    assert expected(answers["grounding/grounding"].age)
+
+
 def test_compressed_images_are_grounded_too(graph, client):
     parameters = {"model": "color", "image_transport": "compressed", "instruction": "the red thing"}
     graph.start("fake_grounding_node", parameters, namespace="/small")
@@ -193,3 +212,21 @@ def test_compressed_images_are_grounded_too(graph, client):
     message, picture = answers.values()
     assert message.found
     assert (picture.encoding, picture.width, picture.height) == ("rgb8", 16, 12)
+
+
+def test_quality_of_service_can_be_overridden(graph, client):
+    overrides = {
+        "qos_overrides./strict/image.subscription.reliability": "reliable",
+        "qos_overrides./strict/grounding/mask.publisher.depth": 7,
+    }
+    graph.start("fake_grounding_node", {"model": "color", **overrides}, namespace="/strict")
+    node = client.node
+
+    def reliability(endpoints):
+        return {str(endpoint.qos_profile.reliability.name) for endpoint in endpoints}
+
+    client.until(lambda: node.get_subscriptions_info_by_topic("/strict/image"), "the subscription")
+    assert reliability(node.get_subscriptions_info_by_topic("/strict/image")) == {"RELIABLE"}
+    client.until(lambda: node.get_subscriptions_info_by_topic("/image"), "the other node's")
+    assert reliability(node.get_subscriptions_info_by_topic("/image")) == {"BEST_EFFORT"}
+    assert client.parameter("qos_overrides./strict/grounding/mask.publisher.depth", "/strict/grounding") == 7

@@ -107,15 +107,15 @@ class GroundingNode(LifecycleNode):
     def destroy_node(self) -> None:
         """Stop the worker before what it publishes to is gone."""
         if hasattr(self, "_inputs"):  # Kilted also destroys a node whose __init__ has refused a parameter
-            self._stop()
+            self._stop(patience=2.0)  # who ends processes, such as ros2 launch, soon loses patience too
             self._session.release()
         super().destroy_node()
 
-    def _stop(self) -> None:
+    def _stop(self, patience: float = 5.0) -> None:
         for entity in self._inputs:
             self.destroy_subscription(entity)
         self._inputs.clear()
-        self._session.stop()
+        self._session.stop(patience)
 
     def _subscribe(self) -> None:
         newest = QoSProfile(depth=1, reliability=qos_profile_sensor_data.reliability)

@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 from rclpy.lifecycle import LifecycleNode
-from rclpy.time import Time
 from std_msgs.msg import Header
 
 import ivm_ros
 from ivm_ros.frames import Counters, Frame, GroundedFrame
 from ivm_ros.grounding import Grounder
+from ivm_ros.messages import stamp_seconds
 from ivm_ros.nodes.grounding_parameters import (
     PARAMETERS,
     check_values,
@@ -108,11 +108,11 @@ class Session:
         if not self.instructions:
             self._node.get_logger().info("waiting for an instruction on the topic `instruction`")
 
-    def stop(self) -> None:
-        """Stop the worker; the model stays loaded."""
+    def stop(self, patience: float = 5.0) -> None:
+        """Stop the worker, waiting at most `patience` seconds for it; the model stays loaded."""
         if self.stream is not None:
-            if not self.stream.close():
-                self.report("the model did not finish its last frame within 5 s")
+            if not self.stream.close(patience):
+                self.report(f"the model did not finish its last frame within {patience:g} s")
                 self._hanging = self.stream
             self._counters_before = self.counters
             self.stream = None
@@ -167,11 +167,8 @@ class Session:
 
     def age_of(self, header: Header) -> float:
         """Return the seconds since a stamp on the node's clock; NaN where the stamp is not set."""
-        clock = self._node.get_clock()
-        stamp = Time.from_msg(header.stamp, clock_type=clock.clock_type)
-        if stamp.nanoseconds == 0:
-            return math.nan
-        return (clock.now() - stamp).nanoseconds * 1e-9
+        stamp = stamp_seconds(header.stamp)  # rclpy's own Time refuses stamps before 1970
+        return self._node.get_clock().now().nanoseconds * 1e-9 - stamp if stamp else math.nan
 
     @property
     def counters(self) -> Counters:
