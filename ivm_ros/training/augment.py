@@ -14,7 +14,7 @@ Pixels = npt.NDArray[np.uint8]
 def augment(image: Pixels, instances: Pixels, rng: Random) -> tuple[Pixels, Pixels]:
     """Return a randomly changed (H, W, 3) RGB view and its (H, W) instance map, at the same size.
 
-    Half of the views are zoomed in on an object, so that shapes are seen large, too. Colours keep their names:
+    Half of the views are zoomed in on an object, so that shapes are seen large. Colours keep their names:
     brightness, contrast and white balance move, hue does not.
     """
     draw = rng.random()
