@@ -83,6 +83,8 @@ class Trainer:
         self.averaged = copy.deepcopy(self.model).eval()
         decayed = [weight for weight in self.model.parameters() if weight.ndim > 1]
         others = [weight for weight in self.model.parameters() if weight.ndim <= 1]
+        encoder = set(self.model.image.parameters())
+        self._learning_apart = (list(encoder), [w for w in self.model.parameters() if w not in encoder])
         groups = [{"params": decayed, "weight_decay": 0.02}, {"params": others, "weight_decay": 0.0}]
         self.optimizer = torch.optim.AdamW(groups, lr=settings.rate, betas=(0.9, 0.98), fused=True)
         self.step, self.elapsed = 0, 0.0
@@ -130,7 +132,8 @@ class Trainer:
         images = normalise(batch.images).contiguous(memory_format=torch.channels_last)
         with torch.autocast("cpu", torch.bfloat16):
             features = self.model.image(images)
-            asked = Features(*(part[: settings.asked_views] for part in features))
+            # the masks' gradients are rare and huge, and would drown what the dense losses teach the encoder
+            asked = Features(*(part[: settings.asked_views].detach() for part in features))
             answer = self.model(self.model.prepare(asked), batch.texts)
         terms = losses(answer, features, batch)
         self.optimizer.zero_grad()
@@ -138,7 +141,8 @@ class Trainer:
         self.progress = average_gradients(
             self.model, self.elapsed / (60 * settings.minutes), settings.workers
         )
-        nn.utils.clip_grad_norm_(self.model.parameters(), 2.0)
+        for weights in self._learning_apart:
+            nn.utils.clip_grad_norm_(weights, 2.0)
         self.optimizer.step()
         self.step += 1
         if self.rank == 0:
@@ -227,11 +231,12 @@ def main(
     minutes: Annotated[float, typer.Option(min=0.1, help="of training, all sessions together")] = 170,
     workers: Annotated[int, typer.Option(min=1, help="processes; one for each core")] = 2,
     seed: Annotated[int, typer.Option(help="of everything random")] = 0,
+    rate: Annotated[float, typer.Option(min=0, help="highest learning rate")] = 2e-3,
     resume: Annotated[bool, typer.Option(help="go on from the run's checkpoint")] = False,
     score_minutes: Annotated[float, typer.Option(min=0.1, help="between scores and exports")] = 10,
 ) -> None:
     """Train ivm-tiny."""
-    settings = Settings(store, output, minutes, workers, seed, score_minutes=score_minutes)
+    settings = Settings(store, output, minutes, workers, seed, rate=rate, score_minutes=score_minutes)
     if settings.checkpoint.exists() and not resume:
         raise typer.BadParameter(f"{settings.checkpoint} exists; pass --resume to go on, or another --output")
     if resume and not settings.checkpoint.exists():
