@@ -34,11 +34,12 @@ class NodeProcess:
     ) -> None:
         self.name = module.rpartition(".")[2]
         # Read through a handle of its own: one that is shared with the node would move the node's too.
-        self._log = Path(tempfile.mkstemp(prefix=f"{self.name}-", suffix=".log")[1])
+        handle, path = tempfile.mkstemp(prefix=f"{self.name}-", suffix=".log")
+        self._log = Path(path)
         command = [sys.executable, "-m", module, "--ros-args", "-r", f"__ns:={namespace}"]
         for name, value in parameters.items():
             command += ["-p", f"{name}:={_yaml(value)}"]
-        with self._log.open("ab") as log:
+        with os.fdopen(handle, "ab") as log:
             self._process = subprocess.Popen(
                 command, stdout=log, stderr=subprocess.STDOUT, env={**os.environ, **(environment or {})}
             )
