@@ -12,6 +12,7 @@ from rclpy.duration import Duration
 from rclpy.node import Node
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from rclpy.qos_overriding_options import QoSOverridingOptions
+from rclpy.task import Future
 from rclpy.time import Time
 from sensor_msgs.msg import CameraInfo, CompressedImage, TimeReference
 from sensor_msgs.msg import Image as ImageMessage
@@ -64,7 +65,7 @@ class CameraNode(Node):
         self._info = self.create_publisher(CameraInfo, "camera_info", qos, qos_overriding_options=overridable)
         self._position = self.create_publisher(TimeReference, "~/position", QoSProfile(depth=100))
         self._stop = threading.Event()
-        self.exit_status = 0
+        self.ended: Future = Future()  # of the exit status; run_node waits for it
         self._player = threading.Thread(target=self._play, name="player", daemon=True)
         self._player.start()
 
@@ -85,12 +86,12 @@ class CameraNode(Node):
             for publisher in self.publishers:
                 publisher.wait_for_all_acked(_LAST_WORDS)
             self.get_logger().info(f"{self._source.name} has ended")
+            self.ended.set_result(0)
         except Exception as error:  # whatever a driver, a file or a decoder can go wrong with
             if not self.context.ok():
                 return  # interrupted: what fails now fails for that
             self.get_logger().error(f"{error}; the camera stops")
-            self.exit_status = 1
-        self.context.try_shutdown()  # ends the executor
+            self.ended.set_result(1)
 
     def _frames(self) -> Iterator[tuple[float, SourceFrame]]:
         """Yield every frame with the `time.monotonic()` at which it is due, round after round."""

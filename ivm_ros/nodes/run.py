@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import sys
 from collections.abc import Callable
+from typing import Any
 
 import rclpy
 from rclpy.executors import ExternalShutdownException, MultiThreadedExecutor
@@ -15,21 +16,27 @@ def run_node(make: Callable[[], Node], args: list[str] | None = None, threads: i
     """Spin the node that `make` returns until it is interrupted or shut down.
 
     Args:
-        make: builds the node; a ValueError it raises is a bad parameter.
+        make: builds the node; a ValueError it raises is a bad parameter. A node that ends by itself has
+            a Future `ended`, whose result is the exit status.
         args: command line, for `--ros-args`; None takes the process's own.
         threads: how many callbacks may run at once; a service that waits must not hold up the camera.
 
     Returns:
-        The exit status: 2 where the node was started with a bad parameter, else the node's own
-        `exit_status`, 0 where it has none.
+        The exit status: the node's own where it ended by itself, 2 where it was started with a bad
+        parameter, else 0.
     """
     node: Node | None = None
+    ended: Any = None
     try:
         rclpy.init(args=args)
         node = make()
         executor = MultiThreadedExecutor(num_threads=threads)
         executor.add_node(node)
-        executor.spin()
+        ended = getattr(node, "ended", None)
+        if ended is None:
+            executor.spin()
+        else:  # not by a shutdown of its own: Kilted would destroy the node on the thread that asks for it
+            executor.spin_until_future_complete(ended)
     except (KeyboardInterrupt, ExternalShutdownException):
         pass
     except ValueError as error:
@@ -44,7 +51,7 @@ def run_node(make: Callable[[], Node], args: list[str] | None = None, threads: i
         if rclpy.ok():  # Humble has no try_shutdown
             rclpy.shutdown()
         _ignore_interruptions()  # rclpy has put back the handlers that it found
-    return getattr(node, "exit_status", 0)
+    return ended.result() if ended is not None and ended.done() else 0
 
 
 def _ignore_interruptions() -> None:
