@@ -93,7 +93,7 @@ def test_the_rate_is_limited(client, say, configure):
         ("display.not_found", "", "expected one of pass_through"),
         ("instruction", "\n?!", "expected an instruction in words"),
         ("instruction", "x" * 10_000, "at most 1000"),
-        ("instruction", 5, "expected 'Type.STRING'"),
+        ("instruction", 5, "Wrong parameter type, expected"),
         ("max_rate", -1.0, "out of range"),
         ("camera_timeout", 0.0, "out of range"),
     ],
