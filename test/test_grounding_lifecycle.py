@@ -227,6 +227,15 @@ def test_a_second_signal_does_not_disturb_the_end(client, start, by):
     assert not any(word in process.log() for word in ("Traceback", "rror", "WARN"))
 
 
+def test_a_signal_while_it_starts_ends_it_without_a_traceback(graph):
+    """Whatever it is doing then; before ROS is up, Python's own answer to SIGTERM stands."""
+    for delay in (0.8, 1.2, 1.6, 2.0, 2.6):
+        process = graph.start("fake_grounding_node", {"model": "color"})
+        time.sleep(delay)
+        assert process.end(signal.SIGTERM) in (0, -signal.SIGTERM)
+        assert "Traceback" not in process.log()
+
+
 def test_a_signal_ends_it_while_a_caller_waits_for_a_hanging_model(client, start):
     process, node = start()
     for transition in PATH_TO["active"]:

@@ -27,8 +27,10 @@ def run_node(make: Callable[[], Node], args: list[str] | None = None, threads: i
     """
     node: Node | None = None
     ended: Any = None
+    started = False
     try:
         rclpy.init(args=args)
+        started = True
         node = make()
         executor = MultiThreadedExecutor(num_threads=threads)
         executor.add_node(node)
@@ -39,11 +41,14 @@ def run_node(make: Callable[[], Node], args: list[str] | None = None, threads: i
             executor.spin_until_future_complete(ended)
     except (KeyboardInterrupt, ExternalShutdownException):
         pass
-    except ValueError as error:
-        if node is not None:
+    except Exception as error:
+        if started and not rclpy.ok():
+            pass  # told to end while it started: what it was doing could not go on
+        elif node is None and isinstance(error, ValueError):
+            print(f"cannot start: {error}", file=sys.stderr)
+            return 2
+        else:
             raise
-        print(f"cannot start: {error}", file=sys.stderr)
-        return 2
     finally:
         _ignore_interruptions()
         if node is not None:
