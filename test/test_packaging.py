@@ -68,7 +68,9 @@ def test_the_command_is_installed():
     try:
         entry_points = importlib.metadata.distribution("ivm-ros").entry_points
     except importlib.metadata.PackageNotFoundError:
-        pytest.skip("needs a pip install; colcon installs scripts/ivm-ros")
+        pytest.skip(NOT_INSTALLED)
+    if not entry_points:
+        pytest.skip("colcon installs scripts/ivm-ros instead")
     (entry_point,) = [entry_point for entry_point in entry_points if entry_point.name == "ivm-ros"]
     assert callable(entry_point.load())
 
