@@ -21,10 +21,9 @@ from ivm_ros.models.ivm_tiny.grounder import WEIGHTS, Calibration, TinyGrounder,
 from ivm_ros.models.ivm_tiny.model import IvmTiny
 from ivm_ros.models.ivm_tiny.text import MAX_WORDS, words
 from ivm_ros.training.augment import augment
-from ivm_ros.training.calibrate_tiny import fit_existence
+from ivm_ros.training.calibrate_tiny import Clues, calibrate, fit_existence
 from ivm_ros.training.data import ShardPool, make_batch
 from ivm_ros.training.losses import dice, losses, total
-from ivm_ros.training.scoring import Case
 from ivm_ros.training.train_tiny import Settings, run_worker, schedule
 
 SMALL = TinyConfig(
@@ -179,6 +178,7 @@ def test_bad_input_is_refused(grounder):
 
 def test_weights_round_trip(tmp_path, small):
     path = tmp_path / "tiny.safetensors"
+    small.decide8.norm.running_var.fill_(1e6)  # beyond float16
     calibration = Calibration(bias=-1.0, head=0.5, peak=0.25, existence=0.4, mask=0.45)
     save_weights(small, path, {"step": "12"}, calibration)
     loaded, got = load_weights(path)
@@ -316,12 +316,17 @@ def test_a_pool_picks_up_new_shards(tmp_path):
 
 
 def test_existence_is_fitted_by_its_clues():
-    scene = drawn_scene(0)
-    asked = make_batch([scene], Random(0), 40, SMALL, split="validation").questions
-    nothing = np.zeros(scene.instances.shape, np.float32)
-    cases = [Case(q, (), nothing == 0, nothing, 2.0 if q.targets else -1.0, 0.0) for q in asked]
-    fitted = fit_existence(cases)
+    fitted = fit_existence([Clues(True, 2.0, 0.0), Clues(False, -1.0, 0.0)] * 20)
     assert fitted.probability(2.0, 0.0) > 0.9 and fitted.probability(-1.0, 0.0) < 0.1
+
+
+def test_the_threshold_keeps_what_it_must():
+    present = [Clues(True, float(head), 0.0, (0.5,) * 6 + (0.6,)) for head in range(10)]
+    absent = [Clues(False, float(head), 0.0) for head in range(-8, 2)]
+    calibration = calibrate([*present, *absent], keep=0.9)
+    kept = sum(calibration.probability(clue.head, clue.peak) >= calibration.existence for clue in present)
+    assert kept == 9
+    assert calibration.mask == 0.6
 
 
 # The weights that ship

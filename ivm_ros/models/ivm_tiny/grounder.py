@@ -20,7 +20,7 @@ from ivm_ros.checkpoints import (
     read_state_dict,
     write_state_dict,
 )
-from ivm_ros.grounding import Grounder, Grounding, Image, check_image, check_instruction
+from ivm_ros.grounding import Grounder, Grounding, Heatmap, Image, check_image, check_instruction
 from ivm_ros.models.instances import targets_from_heatmap
 from ivm_ros.models.ivm_tiny.config import TinyConfig
 from ivm_ros.models.ivm_tiny.encoder import fold_batch_norms, normalise
@@ -67,7 +67,7 @@ def peak_logit(logits: npt.NDArray[np.float32]) -> float:
 def save_weights(
     model: IvmTiny, path: Path, notes: dict[str, str], calibration: Calibration | None = None
 ) -> None:
-    """Write a model with its sizes and calibration, in float16.
+    """Write a model with its sizes and calibration, its weights in float16.
 
     Args:
         model: the network.
@@ -75,9 +75,8 @@ def save_weights(
         notes: more text for its metadata, such as the training step.
         calibration: default values if None.
     """
-    state = {
-        key: value.half() if value.is_floating_point() else value for key, value in model.state_dict().items()
-    }
+    # biases and norms stay float32: the variance of a batch norm can be beyond float16's 65504
+    state = {key: value.half() if value.ndim > 1 else value for key, value in model.state_dict().items()}
     metadata = {
         **notes,
         "format": _FORMAT,
@@ -153,28 +152,40 @@ class TinyGrounder(Grounder):
         """Return where `instruction` points to."""
         return self.ground_many(features, [instruction])[0]
 
-    @torch.inference_mode()
     def ground_many(self, features: TinyFeatures, instructions: Sequence[str]) -> list[Grounding]:
         """Ground several instructions in one pass."""
         texts = [check_instruction(instruction) for instruction in instructions]
+        return [
+            self._grounding(text, *seen) for text, seen in zip(texts, self.look(features, texts), strict=True)
+        ]
+
+    @torch.inference_mode()
+    def look(self, features: TinyFeatures, texts: Sequence[str]) -> list[tuple[Heatmap, float, float]]:
+        """Return what the network says to each text before any threshold; see `Calibration`.
+
+        Returns:
+            For each text the (H, W) float32 heatmap, the existence head's logit, and the mask's peak logit.
+        """
         if not texts:
             return []
         answer = self.model(features.encoded, texts)
         masks, heads = answer.mask.float().cpu().numpy(), answer.existence.cpu().tolist()
         return [
-            self._grounding(text, logits, head, features.size)
-            for text, logits, head in zip(texts, masks, heads, strict=True)
+            (_probability(logits, features.size), head, peak_logit(logits))
+            for logits, head in zip(masks, heads, strict=True)
         ]
 
-    def _grounding(
-        self, text: str, logits: npt.NDArray[np.float32], head: float, size: tuple[int, int]
-    ) -> Grounding:
-        existence = self.calibration.probability(head, peak_logit(logits))
-        full = cv2.resize(logits, size, interpolation=cv2.INTER_LINEAR)
-        heatmap = (1.0 / (1.0 + np.exp(-np.clip(full, -30.0, 30.0)))).astype(np.float32, copy=False)
+    def _grounding(self, text: str, heatmap: Heatmap, head: float, peak: float) -> Grounding:
+        existence = self.calibration.probability(head, peak)
         found = existence >= self.calibration.existence
         targets = targets_from_heatmap(heatmap, self.calibration.mask, label=text) if found else ()
         return Grounding(text, heatmap, targets, existence if targets else min(existence, 0.5))
+
+
+def _probability(logits: npt.NDArray[np.float32], size: tuple[int, int]) -> Heatmap:
+    """Return the heatmap of (h, w) logits at a (width, height)."""
+    full = cv2.resize(logits, size, interpolation=cv2.INTER_LINEAR)
+    return (1.0 / (1.0 + np.exp(-np.clip(full, -30.0, 30.0)))).astype(np.float32, copy=False)
 
 
 def load(checkpoint: Path | None, device: torch.device) -> TinyGrounder:
