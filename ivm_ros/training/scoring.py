@@ -14,7 +14,6 @@ import torch
 
 from ivm_ros.datasets.tabletop.instructions import Question
 from ivm_ros.models.ivm_tiny.encoder import normalise
-from ivm_ros.models.ivm_tiny.grounder import peak_logit
 from ivm_ros.models.ivm_tiny.model import IvmTiny
 from ivm_ros.training.data import Batch, ShardPool, make_batch
 
@@ -29,7 +28,6 @@ class Case:
         counted: (H, W) bool, false on ignored pixels.
         probability: (H, W) float32 at the view's size.
         existence: logit of the existence head.
-        peak: largest mask logit after a little smoothing.
     """
 
     question: Question
@@ -37,7 +35,6 @@ class Case:
     counted: npt.NDArray[np.bool_]
     probability: npt.NDArray[np.float32]
     existence: float
-    peak: float
 
     @property
     def present(self) -> bool:
@@ -83,9 +80,8 @@ def answer_cases(
             truths = tuple(instances == target for target in question.targets)
             fine = cv2.resize(logits, instances.shape[::-1], interpolation=cv2.INTER_LINEAR)
             probability = (1 / (1 + np.exp(-fine))).astype(np.float32)
-            peak = peak_logit(logits)
             counted = ~batch.ignored[index].numpy()
-            cases.append(Case(question, truths, counted, probability, float(answer.existence[index]), peak))
+            cases.append(Case(question, truths, counted, probability, float(answer.existence[index])))
         yield batch, cases
 
 
