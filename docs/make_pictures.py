@@ -23,7 +23,7 @@ from ivm_ros.rendering import MODES, NAMED_FILLS, RenderSettings, render
 FRAME = 60
 TILE = (320, 240)
 ABSENT = "the purple hammer"
-DEMO = ("pick up the red cup", "the lemon in the blue bowl", ABSENT)
+DEMO = ("hand me the blue mug", "the yellow duck", ABSENT)
 
 
 def true_grounding(clip: Clip, frame: int, instruction: str) -> Grounding:
@@ -66,9 +66,9 @@ def main(folder: Path) -> None:
     """Write all pictures into an existing folder."""
     clip = load_clip()
     image = next(islice(clip.frames(), FRAME, None))
-    cup, nothing = (true_grounding(clip, FRAME, text) for text in (clip.default_instruction, ABSENT))
+    target, nothing = (true_grounding(clip, FRAME, text) for text in (clip.default_instruction, ABSENT))
 
-    def shown(caption: str, grounding: Grounding = cup, **settings: object) -> Image:
+    def shown(caption: str, grounding: Grounding = target, **settings: object) -> Image:
         return tile(render(image, grounding, RenderSettings(**settings)), caption)
 
     pictures = {

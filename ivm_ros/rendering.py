@@ -265,8 +265,10 @@ def render(image: Image, grounding: Grounding, settings: RenderSettings) -> Imag
     """
     if image.shape[:2] != grounding.heatmap.shape:
         raise ValueError(f"expected a grounding of {image.shape[:2]}, got {grounding.heatmap.shape}")
-    if grounding.found and grounding.heatmap.max() >= settings.threshold:
-        return composite(image, grounding.heatmap, settings)
+    # Warm spots that are no targets do not matter: the picture shows what the targets and the mask say.
+    heatmap = grounding.heatmap * grounding.mask
+    if grounding.found and heatmap.max() >= settings.threshold:
+        return composite(image, heatmap, settings)
     mode = MODES[settings.mode]
     keep = settings.not_found != "blank"
     if mode.background is None:

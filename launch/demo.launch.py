@@ -27,7 +27,7 @@ CAMERA_ARGUMENTS = {
     ),
 }
 GROUNDING_ARGUMENTS = {
-    "instruction": ("pick up the red cup", "What to find, in words."),
+    "instruction": ("hand me the blue mug", "What to find, in words."),
     "model": ("", "Name of the model. Empty: as in params_file."),
     "checkpoint": ("", "The model's weights. Empty: as in params_file, else its own."),
     "device": ("", "Where the model runs: auto, cpu, cuda ... Empty: as in params_file."),

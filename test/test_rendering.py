@@ -156,6 +156,14 @@ def test_not_found_rules(mode, rule, image, nothing):
         assert same == (rule != "blank")
 
 
+def test_warm_spots_that_are_no_targets_are_not_shown(image, found):
+    heatmap = found.heatmap.copy()
+    heatmap[35:38, 2:5] = 0.9
+    spotted = Grounding(found.instruction, heatmap, found.targets, found.existence)
+    settings = RenderSettings()
+    assert np.array_equal(render(image, spotted, settings), render(image, found, settings))
+
+
 def test_the_image_that_comes_in_is_never_written_to(image, found, nothing):
     before = image.copy()
     for grounding in (found, nothing):

@@ -69,9 +69,9 @@ THINGS = (
     _Thing("teddy", "brown", -0.22, 0.17, -60),
 )
 INSTRUCTIONS: dict[str, tuple[int, ...]] = {
+    "hand me the blue mug": (9,),
     "pick up the red cup": (0,),
     "the yellow duck": (5,),
-    "hand me the blue mug": (9,),
     "the apple on the plate": (2,),
     "the lemon in the blue bowl": (11,),
     "both bottles": (3, 8),
