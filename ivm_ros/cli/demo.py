@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
@@ -57,7 +58,8 @@ def run_demo(
     window, reason = (None, "headless") if headless else open_window("ivm_ros")
     _private_graph()
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))  # and the nodes with it
-    console.print(f"[bold]{instruction}[/]  model {model}, camera {source}", highlight=False)
+    title = f"[bold]{escape(instruction)}[/]  model {model}, camera {escape(source)}"
+    console.print(title, highlight=False, soft_wrap=True)
     album = Album(output / "demo.mp4", clip.fps if clip else 20.0)
     with ExitStack() as nodes:
         camera = nodes.enter_context(NodeProcess("ivm_ros.nodes.camera_node", {"source": source}, _NAMESPACE))
@@ -76,7 +78,7 @@ def run_demo(
         try:
             result = _watch(console, [camera, grounding], album, window, seconds, clip, instruction)
         except DemoError as error:
-            console.print(f"[bold red]error:[/] {error}", highlight=False)
+            console.print(f"[bold red]error:[/] {escape(str(error))}", highlight=False, soft_wrap=True)
             return 1
     result = {"instruction": instruction, "model": model, "source": source, **result}
     console.print(_table(result))

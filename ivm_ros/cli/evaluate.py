@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 import ivm_ros
@@ -34,7 +35,7 @@ def run_eval(
     report = evaluate(grounder, folder, Console(stderr=True))
     console.print(_table(report, f"{model} on {dataset.name}"))
     for problem in report.skipped[:5]:
-        console.print(f"[yellow]skipped[/] {problem}", highlight=False, soft_wrap=True)
+        console.print(f"[yellow]skipped[/] {escape(problem)}", highlight=False, soft_wrap=True)
     if len(report.skipped) > 5:
         console.print(f"[yellow]skipped[/] {len(report.skipped) - 5} more")
     if output is not None:
