@@ -34,7 +34,7 @@ class ModelEntry:
 _ENTRIES = (
     ModelEntry(
         "ivm-tiny",
-        "small model for tabletops that ships with the package; 3.3 M parameters, real time on a CPU",
+        "small model for tabletops that ships with the package; 3.3 M parameters, made for CPUs",
         ".ivm_tiny.grounder:load",
     ),
 )

@@ -38,7 +38,6 @@ class Answer(NamedTuple):
     source: Source
     settings: RenderSettings
     model: str
-    target_masks: bool
     age: float  # seconds from the source's stamp to now; NaN where the stamp is not set
 
     def masked_image(self) -> ImageMessage:
@@ -139,20 +138,19 @@ class Outputs:
             source=source,
             settings=settings,
             model=model,
-            target_masks=target_masks,
             age=age_of(source.header),
         )
         for topic, (_, make) in _SINGLE.items():
             publisher = self._publishers[topic]
             if publisher.get_subscription_count():
                 publisher.publish(make(answer))
-        answer = answer._replace(age=age_of(source.header))
+        age = age_of(source.header)
         if self._grounding.get_subscription_count():
             for message in grounding_messages(
-                result, source.header, model, target_masks, answer.age, time.monotonic() - started
+                result, source.header, model, target_masks, age, time.monotonic() - started
             ):
                 self._grounding.publish(message)
-        return answer.age
+        return age
 
     def destroy(self) -> None:
         """Give the publishers back."""
