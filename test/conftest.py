@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 import pytest
 
@@ -11,6 +12,22 @@ os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"  # Jazzy and later
 os.environ.pop("ROS_LOCALHOST_ONLY", None)
 os.environ["PYTHONUNBUFFERED"] = "1"
 os.environ["RCUTILS_COLORIZED_OUTPUT"] = "0"
+
+
+def pytest_addoption(parser):
+    parser.addoption(
+        "--golden-root",
+        type=lambda text: Path(text).resolve(),
+        default=Path(__file__).parent / "golden",
+        metavar="DIR",
+        help="folder of folders with the published systems' golden numbers, one for each (default: %(default)s)",
+    )
+
+
+@pytest.fixture(scope="session")
+def golden_root(pytestconfig) -> Path:
+    """Return the folder of golden numbers."""
+    return pytestconfig.getoption("golden_root")
 
 
 @pytest.fixture(scope="module")
