@@ -20,7 +20,7 @@ def pytest_addoption(parser):
         type=lambda text: Path(text).resolve(),
         default=Path(__file__).parent / "golden",
         metavar="DIR",
-        help="folder of folders with the published systems' golden numbers, one for each (default: %(default)s)",
+        help="golden numbers of the published systems, a folder for each (%(default)s)",
     )
 
 
