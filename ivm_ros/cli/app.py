@@ -115,6 +115,24 @@ def render(
 
 
 @app.command()
+def bench(
+    suites: Annotated[
+        Optional[list[str]],  # noqa: UP045
+        typer.Argument(metavar="[SUITE]...", help="Which to run; else all. docs/bench.md has a list."),
+    ] = None,
+    json: OptionalFile = None,
+    long: Annotated[bool, typer.Option(help="Repeat until ratios are known to 2 %; minutes.")] = False,
+    device: Device = "auto",
+    size: Annotated[str, typer.Option(help="Of models without weights here: small or published.")] = "small",
+) -> None:
+    """Time each way of doing a thing against a plain way, in turns, after checking that they agree."""
+    from ivm_ros.bench.suite import Options
+    from ivm_ros.cli.bench import run_bench
+
+    raise typer.Exit(run_bench(suites or [], Options(device, size), long, json))
+
+
+@app.command()
 def doctor() -> None:
     """Say which ROS 2, device, packages, models and weights are usable, and what to do about the others."""
     from ivm_ros.cli.doctor import run_doctor

@@ -1,0 +1,103 @@
+"""The suite `rendering`: the picture for a policy, against IVM's post-processing written out plainly."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+import torch
+import torch.nn.functional as F
+
+from ivm_ros.bench.suite import Alternative, Comparison, Options, require_agreement
+from ivm_ros.clip import load_clip
+from ivm_ros.grounding import Heatmap, Image
+from ivm_ros.rendering import RenderSettings, composite
+
+Logits = npt.NDArray[np.float32]
+
+_SETTINGS = RenderSettings(mode="highlight", fill="white", threshold=0.5)
+_WORKING_SIDE = 1024  # IVM resizes its logits to this square first
+_GREY_LEVELS = 2
+
+
+def suite(options: Options) -> Iterator[Comparison]:
+    """Compare on a frame of the recorded clip, with logits (256, 256) of a target of 8 % of the image."""
+    image, logits = next(load_clip().frames()), target_logits()
+    heatmap = plain_heatmap(logits, image.shape[:2])
+    size = f"{image.shape[1]}x{image.shape[0]}, target {(heatmap > _SETTINGS.threshold).mean():.0%} of it"
+    yield _comparison("logits", f"256x256 logits to picture, {size}", image, logits)
+    yield _comparison("heatmap", f"heatmap to picture, {size}", image, heatmap)
+
+
+def _comparison(start: str, title: str, image: Image, values: npt.NDArray[np.float32]) -> Comparison:
+    """Check that the pictures from `values`, logits or heatmap, agree; return what is to be timed."""
+    plain, ours, key = _WAYS[start]
+    difference = np.abs(plain(image, values).astype(np.int16) - ours(image, values)).max()
+    levels = require_agreement("the pictures' grey levels", float(difference), _GREY_LEVELS)
+    return Comparison(
+        title,
+        (
+            Alternative(f"plain, from {start}", "formula on the whole frame", lambda: plain(image, values)),
+            Alternative(
+                f"ours, from {start}",
+                "only where weights are not zero",
+                lambda: ours(image, values),
+                key=key,
+                numbers={"grey_levels": levels},
+            ),
+        ),
+    )
+
+
+def target_logits() -> Logits:
+    """Return (256, 256) logits of one object with an uneven edge, from -8 to 6, the same every time."""
+    rows, columns = np.mgrid[:256, :256].astype(np.float32)
+    distance = np.hypot((columns - 150) / 40, (rows - 120) / 44)
+    noise = np.random.default_rng(0).standard_normal((256, 256)).astype(np.float32)
+    logits = 6 * (1 - distance) + 4 * cv2.GaussianBlur(noise, (0, 0), 4)
+    return np.clip(logits, -8, 6).astype(np.float32)
+
+
+def plain_heatmap(logits: Logits, shape: tuple[int, ...]) -> Heatmap:
+    """Return the (H, W) probabilities of (h, w) logits: two bilinear steps, then the sigmoid (IVM spec 1)."""
+    square = F.interpolate(
+        torch.from_numpy(logits)[None, None], (_WORKING_SIDE, _WORKING_SIDE), mode="bilinear"
+    )
+    full = F.interpolate(square, (shape[0], shape[1]), mode="bilinear")
+    return full.sigmoid()[0, 0].numpy()
+
+
+def plain_highlight(image: Image, heatmap: Heatmap) -> Image:
+    """Return IVM's current picture as its formula says it (IVM spec 2.1), on the whole frame in float32."""
+    probability = heatmap[..., None]
+    if probability.max() < _SETTINGS.threshold:
+        probability = probability + np.float32(_SETTINGS.threshold)
+    selected = np.where(probability > _SETTINGS.threshold, np.float32(1), np.float32(0))
+    side = 2 * int(image.shape[0] * 0.05) + 1
+    dilated = cv2.dilate(selected, np.ones((side, side), np.uint8))
+    weight = cv2.GaussianBlur(dilated, (side, side), 0)[..., None]
+    picture = image * weight + np.array((255, 255, 255), np.float32) * (1 - weight)
+    return np.rint(picture).astype(np.uint8)
+
+
+def _plain_from_logits(image: Image, logits: Logits) -> Image:
+    return plain_highlight(image, plain_heatmap(logits, image.shape))
+
+
+def _ours(image: Image, heatmap: Heatmap) -> Image:
+    return composite(image, heatmap, _SETTINGS)
+
+
+def _ours_from_logits(image: Image, logits: Logits) -> Image:
+    square = cv2.resize(logits, (_WORKING_SIDE, _WORKING_SIDE), interpolation=cv2.INTER_LINEAR)
+    full = cv2.resize(square, (image.shape[1], image.shape[0]), interpolation=cv2.INTER_LINEAR)
+    return _ours(image, 1.0 / (1.0 + np.exp(-full)))
+
+
+_WAYS = {
+    "logits": (_plain_from_logits, _ours_from_logits, ""),
+    "heatmap": (plain_highlight, _ours, "from_heatmap"),
+}
+"""Where to start from: the plain way, ours, and the key of ours in the JSON."""

@@ -1,0 +1,80 @@
+"""`ivm-ros bench`: what each way of doing a thing costs, against a plain way in the same run."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+from pathlib import Path
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from ivm_ros.bench.registry import available, chosen
+from ivm_ros.bench.results import Report, Row
+from ivm_ros.bench.runner import run
+from ivm_ros.bench.suite import Options
+from ivm_ros.bench.timing import Plan, Spread
+
+_PLANS = {False: Plan(), True: Plan(seconds=10.0, rounds=20, precision=0.02)}
+"""How long to measure, without and with --long."""
+
+
+def run_bench(suites: Sequence[str], options: Options, long: bool, output: Path | None) -> int:
+    """Measure, print tables, write the JSON; return 1 if a suite could not be measured."""
+    console = Console()
+    entries = chosen(suites)
+    report = run(entries, options, _PLANS[long], Console(stderr=True))
+    descriptions = {entry.name: entry.description for entry in available()}
+    for suite, rows in groupby(report.rows, key=lambda row: row.suite):
+        console.print(f"[bold]{suite}[/]: {escape(descriptions[suite])}\n", highlight=False)
+        for table in _tables(list(rows)):
+            console.print(table)
+    for suite, reason in report.failures.items():
+        console.print(f"[bold red]{suite} not measured:[/] {escape(reason)}", highlight=False, soft_wrap=True)
+    console.print(_footnote(report), style="dim", highlight=False)
+    if output is not None:
+        output.parent.mkdir(parents=True, exist_ok=True)
+        output.write_text(json.dumps(report.to_json(), indent=2) + "\n")
+        console.print(f"written to {output}", highlight=False, soft_wrap=True)
+    return 1 if report.failures else 0
+
+
+def _tables(rows: Sequence[Row]) -> Iterator[Table]:
+    """Yield a table for each comparison, all of one width."""
+    for group, members in groupby(rows, key=lambda row: row.group):
+        table = Table(title=escape(group), title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+        table.add_column("", width=36)
+        for heading, width in {"ms": 5, "p10 to p90": 12, "speedup": 7, "95 %": 12}.items():
+            table.add_column(heading, justify="right", no_wrap=True, min_width=width)
+        table.add_column("", min_width=12)
+        plain, *others = members
+        table.add_row(*_cells(plain, plain))
+        for row in others:
+            table.add_row(*_cells(row, plain))
+        yield table
+
+
+def _cells(row: Row, plain: Row) -> list[str]:
+    what = f": {row.what}" if row.what else ""
+    notes = [f"{name.replace('_', ' ')} {value:.3g}" for name, value in row.numbers.items()]
+    if row.ratio is not None and row.against != plain.name:
+        notes.insert(0, f"{row.ratio.value:.3f} of {row.against}")
+    speedup = ["", ""] if row.speedup is None else [f"{row.speedup.value:.2f}x", _range(row.speedup)]
+    cells = [f"{row.name}{what}", _digits(row.time.value), _range(row.time), *speedup, "\n".join(notes)]
+    return [escape(cell) for cell in cells]
+
+
+def _range(spread: Spread) -> str:
+    return f"{_digits(spread.low)} to {_digits(spread.high)}"
+
+
+def _digits(value: float) -> str:
+    return f"{value:.2f}" if value < 10 else f"{value:.1f}" if value < 100 else f"{value:.0f}"
+
+
+def _footnote(report: Report) -> str:
+    machine = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in report.machine.items())
+    return f"Times are of this machine in this run; compare within a table. {machine}"
