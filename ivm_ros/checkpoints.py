@@ -6,7 +6,9 @@ Two formats are read: safetensors, and torch files whose content is tensors and 
 
 from __future__ import annotations
 
+import json
 import pickle
+import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +18,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+_INDEX_SUFFIX = ".safetensors.index.json"
 _TORCH_SUFFIXES = {".pt", ".pth", ".bin", ".ckpt"}
 _SHOWN = 20
 
@@ -58,10 +61,11 @@ def _listed(keys: Sequence[str]) -> str:
 
 
 def read_state_dict(path: Path | str) -> dict[str, Tensor]:
-    """Read a checkpoint's tensors, on the CPU.
+    """Read a checkpoint's tensors, on the CPU; they stay in the file until they are used, where it allows that.
 
     Args:
-        path: a `.safetensors` file, or a torch file (`.pt`, `.pth`, `.bin`, `.ckpt`) that holds a state dict.
+        path: a `.safetensors` file, its `.safetensors.index.json` where it is in several parts, or a torch
+            file (`.pt`, `.pth`, `.bin`, `.ckpt`) that holds a state dict.
 
     Raises:
         CheckpointError: the file is missing, of another format, corrupt, or holds more than tensors.
@@ -69,11 +73,13 @@ def read_state_dict(path: Path | str) -> dict[str, Tensor]:
     path = _existing(path)
     if path.suffix == ".safetensors":
         return _open_safetensors(path)[0]
+    if path.name.endswith(_INDEX_SUFFIX):
+        return _read_parts(path)
     if path.suffix not in _TORCH_SUFFIXES:
         known = ", ".join([".safetensors", *sorted(_TORCH_SUFFIXES)])
         raise CheckpointError(f"expected a checkpoint that ends with one of {known}, got {path}")
     try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
+        state = torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
     except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, OSError) as error:
         raise CheckpointError(
             f"cannot read {path}: it is corrupt, or holds more than tensors, which is refused ({error})"
@@ -100,9 +106,8 @@ def write_state_dict(state: Mapping[str, Tensor], path: Path, metadata: Mapping[
     partial.replace(path)
 
 
-def fit(module: nn.Module, state: Mapping[str, Tensor]) -> FitReport:
-    """Compare a state dict with a module."""
-    wanted = module.state_dict()
+def fit(wanted: Mapping[str, Tensor], state: Mapping[str, Tensor]) -> FitReport:
+    """Compare a state dict with the one that is wanted, such as a module's; shapes alone count."""
     common = [key for key in wanted if key in state]
     return FitReport(
         missing=tuple(key for key in wanted if key not in state),
@@ -126,10 +131,26 @@ def load_strictly(module: nn.Module, state: Mapping[str, Tensor], source: Path |
     Raises:
         CheckpointError: any key is missing, unexpected or of another shape; all of them are named.
     """
-    report = fit(module, state)
+    report = fit(module.state_dict(), state)
     if not report.fits:
         raise CheckpointError(f"{source} does not fit {type(module).__name__}:\n{report}")
     module.load_state_dict(dict(state))
+
+
+def _read_parts(index: Path) -> dict[str, Tensor]:
+    try:
+        parts = sorted(set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()))
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise CheckpointError(
+            f"cannot read {index}: it is no index of safetensors files ({error!r})"
+        ) from error
+    outside = [part for part in parts if not isinstance(part, str) or Path(part).name != part]
+    if outside:
+        raise CheckpointError(f"expected {index} to name files beside it, got {outside[0]!r}")
+    state: dict[str, Tensor] = {}
+    for part in parts:
+        state.update(_open_safetensors(_existing(index.parent / part))[0])
+    return state
 
 
 def _existing(path: Path | str) -> Path:

@@ -53,7 +53,7 @@ def test_half_precision_becomes_the_modules(state):
 
 def test_every_misfit_is_named(state):
     wrong = {"weight": torch.zeros(3, 2), "other": torch.zeros(1)}
-    report = fit(nn.Linear(3, 2), wrong)
+    report = fit(nn.Linear(3, 2).state_dict(), wrong)
     assert report.missing == ("bias",)
     assert report.unexpected == ("other",)
     assert report.misshapen == (("weight", (2, 3), (3, 2)),)
@@ -64,7 +64,7 @@ def test_every_misfit_is_named(state):
 
 
 def test_long_lists_are_cut():
-    report = fit(nn.Linear(1, 1), {f"key{i}": torch.zeros(1) for i in range(30)})
+    report = fit(nn.Linear(1, 1).state_dict(), {f"key{i}": torch.zeros(1) for i in range(30)})
     assert "30 unexpected" in str(report) and "and 10 more" in str(report)
 
 

@@ -12,7 +12,8 @@ from torch import Tensor
 from ivm_ros.grounding import Heatmap
 
 
-def _resized(logits: Tensor, height: int, width: int) -> Tensor:
+def resize_logits(logits: Tensor, height: int, width: int) -> Tensor:
+    """Return (B, 1, height, width) logits of (B, 1, h, w) ones, bilinear."""
     return F.interpolate(logits, size=(height, width), mode="bilinear", align_corners=False)
 
 
@@ -27,7 +28,7 @@ def heatmap(logits: Tensor, network_side: int, size: tuple[int, int]) -> Heatmap
     Returns:
         (height, width) float32 in [0, 1].
     """
-    return one_step_heatmap(_resized(logits.float(), network_side, network_side), size)
+    return one_step_heatmap(resize_logits(logits.float(), network_side, network_side), size)
 
 
 def one_step_heatmap(logits: Tensor, size: tuple[int, int]) -> Heatmap:
@@ -41,7 +42,7 @@ def one_step_heatmap(logits: Tensor, size: tuple[int, int]) -> Heatmap:
         (height, width) float32 in [0, 1].
     """
     width, height = size
-    probability: Heatmap = _resized(logits.float(), height, width)[0, 0].sigmoid().cpu().numpy()
+    probability: Heatmap = resize_logits(logits.float(), height, width)[0, 0].sigmoid().cpu().numpy()
     return probability
 
 
