@@ -8,8 +8,9 @@ import cv2
 import numpy as np
 import pytest
 
-from ivm_ros.datasets.folder import INDEX, Folder, FolderError
+from ivm_ros.datasets.folder import INDEX, Folder
 from ivm_ros.datasets.folder_writer import Answer, box_around, write_index, write_picture
+from ivm_ros.datasets.records import RecordError
 
 SIZE = (12, 16)
 
@@ -61,6 +62,10 @@ def test_optional_fields_may_be_absent(folder: Path) -> None:
         ({"image": None}, "image", "missing"),
         ({"image": "nowhere.jpg"}, "image", "there is none"),
         ({"image": INDEX}, "image", "cannot be decoded"),
+        ({"image": "half.jpg"}, "image", "cut off"),
+        ({"image": "no.jpg"}, "image", "cannot be decoded"),
+        ({"image": "x" * 300}, "image", "there is none"),
+        ({"image": "a\0b"}, "image", "there is none"),
         ({"image": "../000001.jpg"}, "image", "inside the folder"),
         ({"image": "/etc/hostname"}, "image", "inside the folder"),
         ({"image": 3}, "image", "expected text"),
@@ -95,19 +100,22 @@ def test_a_bad_entry_is_refused_by_name(
     cv2.imwrite(str(folder / "small.png"), np.full((3, 4), 255, np.uint8))
     cv2.imwrite(str(folder / "gray.png"), np.full(SIZE, 128, np.uint8))
     cv2.imwrite(str(folder / "empty.png"), np.zeros(SIZE, np.uint8))
+    (folder / "no.jpg").touch()
+    jpeg = (folder / "000001.jpg").read_bytes()
+    (folder / "half.jpg").write_bytes(jpeg[:-40])
     change(folder, 1, **changes)
-    with pytest.raises(FolderError) as caught:
+    with pytest.raises(RecordError) as caught:
         list(Folder(folder))
     assert (caught.value.line, caught.value.field) == (1, field)
     assert str(caught.value).startswith(f'{folder / INDEX}:1: field "{field}": ')
     assert words in str(caught.value)
 
 
-@pytest.mark.parametrize("line", [b"not json", b"[1, 2]", b'"text"', b'{"image": "\xff"'])
+@pytest.mark.parametrize("line", [b"not json", b"[1, 2]", b'"text"', b'{"image": "\xff"', b"[" * 100_000])
 def test_a_line_that_is_no_object_is_refused(folder: Path, line: bytes) -> None:
     with (folder / INDEX).open("ab") as index:
         index.write(line + b"\n")
-    with pytest.raises(FolderError, match=rf"{INDEX}:4: .*expected a JSON object"):
+    with pytest.raises(RecordError, match=rf"{INDEX}:4: .*expected a JSON object"):
         list(Folder(folder))
 
 
@@ -123,7 +131,7 @@ def test_bad_entries_can_be_skipped_and_are_counted(folder: Path) -> None:
 def test_blank_lines_do_not_shift_line_numbers(folder: Path) -> None:
     text = (folder / INDEX).read_text()
     (folder / INDEX).write_text("\n" + text + "\n{}\n")
-    with pytest.raises(FolderError) as caught:
+    with pytest.raises(RecordError) as caught:
         list(Folder(folder))
     assert caught.value.line == 6
 
