@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
 import numpy.typing as npt
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from ivm_ros.models.ivm_tiny.grounder import save_weights
 from ivm_ros.models.ivm_tiny.model import IvmTiny
 from ivm_ros.training.data import Batch, ShardPool
+from ivm_ros.training.journal import Journal
 from ivm_ros.training.scoring import Case, answer_cases, summarise
 
 _LOG_EVERY = 50
@@ -33,17 +31,8 @@ class Monitor:
     def __init__(self, output: Path, store: Path, model: IvmTiny, minutes: float) -> None:
         self.output, self.model = output, model
         self.validation = ShardPool(store, "validation")
-        self._log = (output / "log.jsonl").open("a", buffering=1)
-        self._board = _tensorboard(output)
+        self._journal = Journal(output, 60 * minutes)
         self._terms: list[dict[str, float]] = []
-        self._progress = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            TextColumn("{task.fields[loss]}"),
-            TimeRemainingColumn(),
-        )
-        self._bar = self._progress.add_task("training", total=60 * minutes, loss="")
-        self._progress.start()
 
     def log(self, step: int, elapsed: float, terms: dict[str, float], views: int) -> None:
         """Take the loss terms of a step; write their mean every few."""
@@ -51,9 +40,8 @@ class Monitor:
         if step % _LOG_EVERY:
             return
         means = {name: sum(each[name] for each in self._terms) / len(self._terms) for name in terms}
-        self._write(step, {"step": step, "seconds": round(elapsed, 1), "views": views, **_rounded(means)})
-        shown = " ".join(f"{name} {value:.3f}" for name, value in means.items())
-        self._progress.update(self._bar, completed=elapsed, loss=shown)
+        self._journal.write(step, {"seconds": elapsed, "views": views, **means})
+        self._journal.show(elapsed, means)
         self._terms = []
 
     def score(self, step: int) -> None:
@@ -64,22 +52,12 @@ class Monitor:
             return
         answered = list(answer_cases(self.model, self.validation, _SCORED_VIEWS))
         scores = summarise([case for _, cases in answered for case in cases])
-        self._write(step, {"step": step, **_rounded(scores)})
-        sheet = contact_sheet(*answered[0])
-        cv2.imwrite(str(self.output / f"sheet_{step:06d}.png"), cv2.cvtColor(sheet, cv2.COLOR_RGB2BGR))
+        self._journal.write(step, scores)
+        self._journal.picture(step, "sheet", contact_sheet(*answered[0]))
 
     def close(self) -> None:
         """Finish the files."""
-        self._progress.stop()
-        self._log.close()
-        if self._board is not None:
-            self._board.close()
-
-    def _write(self, step: int, values: dict[str, float]) -> None:
-        self._log.write(json.dumps(values) + "\n")
-        if self._board is not None:
-            for name, value in values.items():
-                self._board.add_scalar(name, value, step)
+        self._journal.close()
 
 
 def contact_sheet(batch: Batch, cases: list[Case]) -> npt.NDArray[np.uint8]:
@@ -101,15 +79,3 @@ def _panel(image: npt.NDArray[np.uint8], case: Case) -> npt.NDArray[np.uint8]:
     text = f"{case.question.text} [{case.existence:.1f}]"
     cv2.putText(caption, text, (2, 12), cv2.FONT_HERSHEY_SIMPLEX, 0.36, (255, 255, 255), 1, cv2.LINE_AA)
     return np.concatenate([caption, panel])
-
-
-def _rounded(values: dict[str, float]) -> dict[str, float]:
-    return {name: round(value, 4) for name, value in values.items()}
-
-
-def _tensorboard(output: Path) -> Any:
-    try:
-        from torch.utils.tensorboard import SummaryWriter
-    except ImportError:
-        return None
-    return SummaryWriter(str(output))
