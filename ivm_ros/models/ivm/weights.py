@@ -17,6 +17,7 @@ from ivm_ros.models.ivm.config import IvmConfig
 from ivm_ros.models.ivm.keys import canonical_names
 from ivm_ros.models.ivm.model import Ivm
 from ivm_ros.models.ivm.precision import Precision, quantised_linear
+from ivm_ros.models.layers.lora import merge, split_adapters
 
 
 def empty_ivm(config: IvmConfig) -> Ivm:
@@ -29,6 +30,19 @@ def canonical_shapes(model: Ivm) -> dict[str, Tensor]:
     """Return the model's own tensors under canonical names."""
     state = model.state_dict()
     return {name: state[key] for name, key in canonical_names(state).items()}
+
+
+def check_fit(config: IvmConfig, state: Mapping[str, Tensor], source: Path | str) -> Ivm:
+    """Return a network without memory that a state dict, adapters taken out, fits.
+
+    Raises:
+        CheckpointError: a tensor is missing, left over or of another shape; all are named.
+    """
+    model = empty_ivm(config)
+    report = fit(canonical_shapes(model), state)
+    if not report.fits:
+        raise CheckpointError(f"{source} does not fit the configuration:\n{report}")
+    return model
 
 
 def build(
@@ -44,7 +58,7 @@ def build(
 
     Args:
         config: the sizes.
-        state: under canonical names, adapters merged.
+        state: under canonical names; adapters are merged on the way, in float32.
         precision: of the parts.
         device: where it runs.
         source: where the tensors come from, for the error.
@@ -52,10 +66,8 @@ def build(
     Raises:
         CheckpointError: a tensor is missing, left over or of another shape; all are named.
     """
-    model = empty_ivm(config)
-    report = fit(canonical_shapes(model), state)
-    if not report.fits:
-        raise CheckpointError(f"{source} does not fit the configuration:\n{report}")
+    base, adapters = split_adapters(state)
+    model = check_fit(config, base, source)
     names = canonical_names(model.state_dict())
     for name, key in track(
         names.items(),
@@ -64,12 +76,13 @@ def build(
         transient=True,
         disable=not sys.stderr.isatty(),
     ):
+        tensor = merge(base[name], adapters.get(name), config.lora.scale)
         if precision.quantises(name):
             assert precision.bits is not None
-            layer = quantised_linear(state[name], precision.bits, precision.dtype(name), device)
+            layer = quantised_linear(tensor, precision.bits, precision.dtype(name), device)
             _replace(model, key.removesuffix(".weight"), layer)
         else:
-            _assign(model, key, state[name].to(device, precision.dtype(name)))
+            _assign(model, key, tensor.to(device, precision.dtype(name)))
     _restore_constants(model, device)
     return model.eval().requires_grad_(False)
 
