@@ -101,8 +101,9 @@ def test_a_bad_entry_is_refused_by_name(
     cv2.imwrite(str(folder / "gray.png"), np.full(SIZE, 128, np.uint8))
     cv2.imwrite(str(folder / "empty.png"), np.zeros(SIZE, np.uint8))
     (folder / "no.jpg").touch()
-    jpeg = (folder / "000001.jpg").read_bytes()
-    (folder / "half.jpg").write_bytes(jpeg[:-40])
+    noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
+    jpeg = cv2.imencode(".jpg", noise)[1].tobytes()
+    (folder / "half.jpg").write_bytes(jpeg[: len(jpeg) // 2])
     change(folder, 1, **changes)
     with pytest.raises(RecordError) as caught:
         list(Folder(folder))
