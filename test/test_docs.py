@@ -10,6 +10,7 @@ from itertools import islice
 
 import numpy as np
 import pytest
+from mix_layout import write_mix
 from pages import DOCS, NODES, ROOT, table
 
 import ivm_ros
@@ -84,6 +85,7 @@ def test_every_launch_argument_is_on_the_page_of_robots():
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_python_blocks_run(page, tmp_path, monkeypatch):
     write_image(tmp_path / "table.jpg", next(load_clip().frames()))
+    write_mix(tmp_path / "mix")
     monkeypatch.chdir(tmp_path)
     for block in re.findall(r"```python\n(.*?)```", page.read_text(), re.DOTALL):
         exec(compile(block, str(page), "exec"), {})
