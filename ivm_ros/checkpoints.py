@@ -60,12 +60,14 @@ def _listed(keys: Sequence[str]) -> str:
     return ", ".join(keys[:_SHOWN]) + more
 
 
-def read_state_dict(path: Path | str) -> dict[str, Tensor]:
-    """Read a checkpoint's tensors, on the CPU; they stay in the file until they are used, where it allows that.
+def read_state_dict(path: Path | str, mapped: bool = False) -> dict[str, Tensor]:
+    """Read a checkpoint's tensors, on the CPU.
 
     Args:
         path: a `.safetensors` file, its `.safetensors.index.json` where it is in several parts, or a torch
             file (`.pt`, `.pth`, `.bin`, `.ckpt`) that holds a state dict.
+        mapped: whether tensors may stay in the file until they are used, for files larger than memory; the
+            file must not change as long as they are.
 
     Raises:
         CheckpointError: the file is missing, of another format, corrupt, or holds more than tensors.
@@ -79,7 +81,7 @@ def read_state_dict(path: Path | str) -> dict[str, Tensor]:
         known = ", ".join([".safetensors", *sorted(_TORCH_SUFFIXES)])
         raise CheckpointError(f"expected a checkpoint that ends with one of {known}, got {path}")
     try:
-        state = torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
+        state = torch.load(path, map_location="cpu", weights_only=True, mmap=mapped and zipfile.is_zipfile(path))
     except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, OSError) as error:
         raise CheckpointError(
             f"cannot read {path}: it is corrupt, or holds more than tensors, which is refused ({error})"

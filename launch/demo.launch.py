@@ -31,6 +31,7 @@ GROUNDING_ARGUMENTS = {
     "model": ("", "Name of the model. Empty: as in params_file."),
     "checkpoint": ("", "The model's weights. Empty: as in params_file, else its own."),
     "device": ("", "Where the model runs: auto, cpu, cuda ... Empty: as in params_file."),
+    "model_options": ("", "The model's own options. Empty: as in params_file."),
     "display_mode": ("", "How ~/masked_image shows the target. Empty: as in params_file."),
     "params_file": (
         PathJoinSubstitution([FindPackageShare("ivm_ros"), "config", "grounding.yaml"]),

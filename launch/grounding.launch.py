@@ -18,6 +18,7 @@ PARAMETERS = {
     "model": ("model", str),
     "checkpoint": ("checkpoint", str),
     "device": ("device", str),
+    "model_options": ("model_options", str),
     "image_transport": ("image_transport", str),
     "instruction": ("instruction", str),
     "display_mode": ("display.mode", str),
@@ -28,6 +29,7 @@ ARGUMENTS = {
     "model": "Name of the model; `ivm-ros doctor` lists them. Empty: as in params_file.",
     "checkpoint": "The model's weights, a file or folder. Empty: as in params_file, else its own.",
     "device": "Where the model runs: auto, cpu, cuda, cuda:1 ... Empty: as in params_file.",
+    "model_options": 'The model\'s own options, such as "precision=4bit". Empty: as in params_file.',
     "image": "Topic of the camera's images; with image_transport:=compressed without the ending /compressed. "
     "Empty: `image` in the node's namespace.",
     "image_transport": "raw or compressed. Empty: as in params_file.",

@@ -33,6 +33,10 @@ OptionalFile = Annotated[
     typer.Option(help="JSON file for the numbers; the demo's goes to its output folder by itself."),
 ]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 ...")]
+Option = Annotated[
+    Optional[list[str]],  # noqa: UP045
+    typer.Option("--option", "-o", metavar="NAME=VALUE", help="The model's own options, one each time."),
+]
 
 
 @app.command()
@@ -43,6 +47,7 @@ def demo(
     model: Model = "ivm-tiny",
     checkpoint: Checkpoint = None,
     device: Device = "auto",
+    option: Option = None,
     source: Annotated[
         str, typer.Option(help="clip, a webcam's number, a video, a folder or a bag.")
     ] = "clip",
@@ -50,6 +55,7 @@ def demo(
     output: Annotated[Path, typer.Option(help="For video, contact sheet and numbers.")] = Path(OUTPUT),
 ) -> None:
     """Run camera node and grounding node as processes on a real ROS 2 graph, and watch them work."""
+    from ivm_ros.cli.choice import ModelChoice
     from ivm_ros.cli.demo import run_demo
 
     raise typer.Exit(
@@ -57,9 +63,7 @@ def demo(
             headless=headless,
             seconds=seconds,
             instruction=instruction,
-            model=model,
-            checkpoint=checkpoint,
-            device=device,
+            choice=ModelChoice(model, checkpoint, device, option or ()),
             source=source,
             report=report,
             output=output,
@@ -74,14 +78,17 @@ def ground(
     model: Model = "ivm-tiny",
     checkpoint: Checkpoint = None,
     device: Device = "auto",
+    option: Option = None,
     output: Annotated[Path, typer.Option(help="Folder for the results.")] = Path(OUTPUT),
     mode: Annotated[str, typer.Option(help="How masked.png shows the target.")] = "highlight",
     as_json: Annotated[bool, typer.Option("--json", help="Print grounding.json and nothing else.")] = False,
 ) -> None:
     """Ground one instruction in one picture, and write masked image, mask, heatmap, overlay and JSON."""
+    from ivm_ros.cli.choice import ModelChoice
     from ivm_ros.cli.ground import run_ground
 
-    run_ground(image, instruction, model, checkpoint, device, output, mode, as_json)
+    choice = ModelChoice(model, checkpoint, device, option or ())
+    run_ground(image, instruction, choice, output, mode, as_json)
 
 
 @app.command("eval")
@@ -90,13 +97,15 @@ def evaluate(
     model: Model = "ivm-tiny",
     checkpoint: Checkpoint = None,
     device: Device = "auto",
+    option: Option = None,
     json: OptionalFile = None,
     strict: Annotated[bool, typer.Option(help="Stop at a bad record; else it is skipped and named.")] = False,
 ) -> None:
     """Measure a model on a dataset: gIoU, cIoU, Acc@0.5 of boxes, no-target accuracy."""
+    from ivm_ros.cli.choice import ModelChoice
     from ivm_ros.cli.evaluate import run_eval
 
-    run_eval(dataset, model, checkpoint, device, json, strict)
+    run_eval(dataset, ModelChoice(model, checkpoint, device, option or ()), json, strict)
 
 
 @app.command()
@@ -130,6 +139,21 @@ def bench(
     from ivm_ros.cli.bench import run_bench
 
     raise typer.Exit(run_bench(suites or [], Options(device, size), long, json))
+
+
+@app.command()
+def convert(
+    source: Annotated[Path, typer.Argument(help="Folder with the model's released files.")],
+    target: Annotated[Path, typer.Argument(help="New folder.")],
+    model: Model = "ivm",
+    dtype: Annotated[
+        str, typer.Option(help="float32, float16 or bfloat16 for all large weights; else as released.")
+    ] = "",
+) -> None:
+    """Make one safetensors folder of a published model's released files: smaller, faster to load, checked."""
+    from ivm_ros.cli.convert import run_convert
+
+    run_convert(source, target, model, dtype)
 
 
 @app.command()

@@ -17,6 +17,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from ivm_ros.cli.choice import ModelChoice
 from ivm_ros.cli.demo_pictures import Album, Window, open_window
 from ivm_ros.cli.demo_report import demo_report
 from ivm_ros.cli.processes import NodeProcess
@@ -42,9 +43,7 @@ def run_demo(
     headless: bool,
     seconds: float,
     instruction: str,
-    model: str,
-    checkpoint: Path | None,
-    device: str,
+    choice: ModelChoice,
     source: str,
     report: Path | None,
     output: Path,
@@ -58,7 +57,7 @@ def run_demo(
     window, reason = (None, "headless") if headless else open_window("ivm_ros")
     _private_graph()
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))  # and the nodes with it
-    title = f"[bold]{escape(instruction)}[/]  model {model}, camera {escape(source)}"
+    title = f"[bold]{escape(instruction)}[/]  model {choice.name}, camera {escape(source)}"
     console.print(title, highlight=False, soft_wrap=True)
     album = Album(output / "demo.mp4", clip.fps if clip else 20.0)
     with ExitStack() as nodes:
@@ -66,12 +65,7 @@ def run_demo(
         grounding = nodes.enter_context(
             NodeProcess(
                 "ivm_ros.nodes.grounding_node",
-                {
-                    "model": model,
-                    "checkpoint": str(checkpoint or ""),
-                    "device": device,
-                    "instruction": instruction,
-                },
+                {**choice.parameters(), "instruction": instruction},
                 _NAMESPACE,
             )
         )
@@ -80,7 +74,7 @@ def run_demo(
         except DemoError as error:
             console.print(f"[bold red]error:[/] {escape(str(error))}", highlight=False, soft_wrap=True)
             return 1
-    result = {"instruction": instruction, "model": model, "source": source, **result}
+    result = {"instruction": instruction, "model": choice.name, "source": source, **result}
     console.print(_table(result))
     if album.close(output / "demo.png"):
         why = f" ({reason})" if reason else ""

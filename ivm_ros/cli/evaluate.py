@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-import ivm_ros
+from ivm_ros.cli.choice import ModelChoice
 from ivm_ros.datasets.folder import Folder
 from ivm_ros.evaluation.metrics import Metrics
 from ivm_ros.evaluation.runner import Report, evaluate
@@ -23,24 +23,22 @@ _COLUMNS = {
 }
 
 
-def run_eval(
-    dataset: Path, model: str, checkpoint: Path | None, device: str, output: Path | None, strict: bool
-) -> None:
+def run_eval(dataset: Path, choice: ModelChoice, output: Path | None, strict: bool) -> None:
     """Evaluate, print a table, and write the JSON."""
     console = Console()
     folder = Folder(dataset, skip_bad=not strict)
     if not len(folder):
         raise ValueError(f"expected at least one sample in {dataset}, got none")
-    grounder = ivm_ros.load(model, checkpoint=checkpoint, device=device)
+    grounder = choice.load()
     report = evaluate(grounder, folder, Console(stderr=True))
-    console.print(_table(report, f"{model} on {dataset.name}"))
+    console.print(_table(report, f"{choice.name} on {dataset.name}"))
     for problem in report.skipped[:5]:
         console.print(f"[yellow]skipped[/] {escape(problem)}", highlight=False, soft_wrap=True)
     if len(report.skipped) > 5:
         console.print(f"[yellow]skipped[/] {len(report.skipped) - 5} more")
     if output is not None:
         output.parent.mkdir(parents=True, exist_ok=True)
-        result = {"model": model, "dataset": str(dataset), **report.to_json()}
+        result = {"model": choice.name, "dataset": str(dataset), **report.to_json()}
         output.write_text(json.dumps(result, indent=2) + "\n")
         console.print(f"written to {output}", highlight=False, soft_wrap=True)
     if not report.overall.samples:

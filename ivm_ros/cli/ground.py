@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from rich.console import Console
 
-import ivm_ros
+from ivm_ros.cli.choice import ModelChoice
 from ivm_ros.grounding import Grounding, Image
 from ivm_ros.overlay import overlay
 from ivm_ros.rendering import RenderSettings, render
@@ -58,9 +58,7 @@ def grounding_json(grounding: Grounding) -> dict[str, Any]:
 def run_ground(
     path: Path,
     instruction: str,
-    model: str,
-    checkpoint: Path | None,
-    device: str,
+    choice: ModelChoice,
     output: Path,
     mode: str,
     as_json: bool,
@@ -68,7 +66,7 @@ def run_ground(
     """Ground, write the five files into `output`, and say what was found."""
     settings = RenderSettings(mode=mode)
     image = read_image(path)
-    grounding = ivm_ros.load(model, checkpoint=checkpoint, device=device)(image, instruction)
+    grounding = choice.load()(image, instruction)
     output.mkdir(parents=True, exist_ok=True)
     write_image(output / "masked.png", render(image, grounding, settings))
     write_image(output / "mask.png", grounding.mask.view(np.uint8) * np.uint8(255))

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import importlib
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ivm_ros.grounding import Grounder
+from ivm_ros.models.options import read_options
 
 
 class UnknownModelError(ValueError):
@@ -23,12 +25,20 @@ class ModelEntry:
         name: what users call it.
         description: one line for lists.
         loader: "module:function", the module relative to this package. The function takes the path of a
-            checkpoint or None, a `torch.device`, and the model's own options, and returns a `Grounder`.
+            checkpoint or None, a `torch.device`, and the model's own options by keyword, and returns a
+            `Grounder`.
+        ships: whether its weights come with the package; else it needs a checkpoint.
+        extra: of this package that its libraries are in, if any.
+        converter: "module:function" that makes one folder of a model's released files, if there is one. It
+            takes their folder, the new folder, and a `torch.dtype` or None.
     """
 
     name: str
     description: str
     loader: str
+    ships: bool = False
+    extra: str = ""
+    converter: str = ""
 
 
 _ENTRIES = (
@@ -36,6 +46,14 @@ _ENTRIES = (
         "ivm-tiny",
         "small model for tabletops that ships with the package; 3.3 M parameters, made for CPUs",
         ".ivm_tiny.grounder:load",
+        ships=True,
+    ),
+    ModelEntry(
+        "ivm",
+        "the published 7B model (arXiv 2405.19783) from its released files: SAM ViT-H and LLaVA-1.5",
+        ".ivm.grounder:load",
+        extra="transformers",
+        converter=".ivm.folder:convert",
     ),
 )
 _BY_NAME = {entry.name: entry for entry in _ENTRIES}
@@ -53,23 +71,66 @@ def load(name: str, checkpoint: str | Path | None = None, device: str = "auto", 
         name: of the registry, such as "ivm-tiny".
         checkpoint: path of the weights; None for those that ship with the package, where there are any.
         device: as torch names it ("cpu", "cuda:0"), or "auto": CUDA where there is one, else the CPU.
-        options: the model's own.
+        options: the model's own, by name; text is read as what the option wants.
 
     Raises:
         UnknownModelError: no model has this name.
         CheckpointError: the weights are missing, unreadable or do not fit.
-        ValueError: the device is not usable here.
-        TypeError: the model has no such option.
+        ValueError: the device is not usable here, the model has no such option, or not such a value.
+        ImportError: a library is missing; names the extra that has it.
     """
-    entry = _BY_NAME.get(name)
-    if entry is None:
-        raise UnknownModelError(f"expected a model of {', '.join(sorted(_BY_NAME))}; got {name!r}")
+    entry = find(name)
     _wait_passively()
-    module, function = entry.loader.split(":")
-    loader = getattr(importlib.import_module(module, __package__), function)
-    path = None if checkpoint is None or str(checkpoint) == "" else Path(checkpoint)
-    grounder: Grounder = loader(path, pick_device(device), **options)
+    loader = _imported(entry, entry.loader)
+    path = None if checkpoint is None or str(checkpoint) == "" else Path(checkpoint).expanduser()
+    grounder: Grounder = loader(path, pick_device(device), **read_options(name, loader, options))
     return grounder
+
+
+def convert(name: str, source: Path, target: Path, dtype: str = "") -> None:
+    """Make one folder of a model's released files, to load from.
+
+    Args:
+        name: of the registry.
+        source: folder of the released files.
+        target: new folder.
+        dtype: float32, float16 or bfloat16; empty keeps each file's own.
+
+    Raises:
+        UnknownModelError: no model has this name.
+        CheckpointError: the files are missing, unreadable or do not fit.
+        ValueError: the model has nothing to convert, or the dtype is another.
+    """
+    entry = find(name)
+    if not entry.converter:
+        with_one = ", ".join(entry.name for entry in _ENTRIES if entry.converter)
+        raise ValueError(f"expected a model that has files to convert, {with_one}; got {name!r}")
+    if dtype not in ("", "float32", "float16", "bfloat16"):
+        raise ValueError(f"expected a dtype of float32, float16 or bfloat16; got {dtype!r}")
+    import torch
+
+    converter = _imported(entry, entry.converter)
+    converter(source, target, getattr(torch, dtype) if dtype else None)
+
+
+def find(name: str) -> ModelEntry:
+    """Return a model's entry; raise UnknownModelError if there is none of this name."""
+    if name not in _BY_NAME:
+        raise UnknownModelError(f"expected a model of {', '.join(sorted(_BY_NAME))}; got {name!r}")
+    return _BY_NAME[name]
+
+
+def _imported(entry: ModelEntry, function: str) -> Callable[..., Any]:
+    module, _, attribute = function.partition(":")
+    try:
+        found: Callable[..., Any] = getattr(importlib.import_module(module, __package__), attribute)
+    except ModuleNotFoundError as error:
+        if not entry.extra:
+            raise
+        raise ImportError(
+            f"model {entry.name!r} needs {error.name}: pip install 'ivm-ros[{entry.extra}]'"
+        ) from error
+    return found
 
 
 def _wait_passively() -> None:

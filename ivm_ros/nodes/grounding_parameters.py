@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ivm_ros.grounding import check_instruction
+from ivm_ros.models.options import parse_options
 from ivm_ros.nodes.parameters import Parameter
 from ivm_ros.rendering import MODES, NOT_FOUND_RULES, RenderSettings
 
@@ -16,6 +17,11 @@ PARAMETERS = (
     Parameter("model", "ivm-tiny", "Name of the model; `ivm-ros doctor` lists them."),
     Parameter("checkpoint", "", "The model's weights, a file or folder; empty for those that ship with it."),
     Parameter("device", "auto", "Where the model runs: auto, cpu, cuda, cuda:1 ..."),
+    Parameter(
+        "model_options",
+        "",
+        "The model's own options as NAME=VALUE, with spaces between, such as 'precision=4bit'.",
+    ),
     Parameter("autostart", True, "Configure and activate at start-up; false leaves that to a manager."),
     Parameter(
         "image_transport",
@@ -147,3 +153,4 @@ def check_values(values: dict[str, Any]) -> None:
     """Raise ValueError with the reason if these values do not work together."""
     render_settings(values)
     split_instructions(values["instruction"])
+    parse_options(values["model_options"].split())

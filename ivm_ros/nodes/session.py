@@ -15,6 +15,7 @@ import ivm_ros
 from ivm_ros.frames import Counters, Frame, GroundedFrame
 from ivm_ros.grounding import Grounder
 from ivm_ros.messages import stamp_seconds
+from ivm_ros.models.options import parse_options
 from ivm_ros.nodes.grounding_parameters import (
     PARAMETERS,
     check_values,
@@ -81,7 +82,10 @@ class Session:
         name, checkpoint = self.parameters["model"], self.parameters["checkpoint"]
         try:
             self.grounder = ivm_ros.load(
-                name, checkpoint=checkpoint or None, device=self.parameters["device"]
+                name,
+                checkpoint=checkpoint or None,
+                device=self.parameters["device"],
+                **parse_options(self.parameters["model_options"].split()),
             )
             self.grounder(np.zeros(_WARM_UP_SIZE, np.uint8), "the red cup")
             self.outputs = Outputs(self._node)

@@ -78,7 +78,7 @@ def _read(folder: Path) -> tuple[IvmConfig, dict[str, Tensor], Path]:
     config = _read_config(folder / _CONFIG)
     for name in _WEIGHTS:
         if (folder / name).is_file():
-            return config, canonical_state(read_state_dict(folder / name)), folder / _TOKENIZER
+            return config, canonical_state(read_state_dict(folder / name, mapped=True)), folder / _TOKENIZER
     files = find_released(folder)
     return config, read_released(files, config), files.tokenizer
 

@@ -92,7 +92,7 @@ def read_released(files: Released, config: IvmConfig) -> dict[str, Tensor]:
         CheckpointError: a part has a tensor that is unknown, lacks one, or has one of another shape.
     """
     state = _read_sam(files.sam)
-    state.update(_named(read_state_dict(files.llava), files.llava, LANGUAGE))
+    state.update(_named(read_state_dict(files.llava, mapped=True), files.llava, LANGUAGE))
     state.update(read_trained(files.trained, config))
     return state
 
@@ -103,7 +103,7 @@ def read_trained(path: Path, config: IvmConfig) -> dict[str, Tensor]:
     Raises:
         CheckpointError: anything is unknown, missing, or of another shape.
     """
-    state = _named(read_state_dict(path), path)
+    state = _named(read_state_dict(path, mapped=True), path)
     whole = canonical_shapes(empty_ivm(config))
     wanted = trained_shapes(config)
     extra = {key: whole[key] for key in state if key in whole and key not in wanted}
@@ -151,7 +151,7 @@ def released_names(names: Iterable[str]) -> dict[str, str]:
 
 
 def _read_sam(path: Path) -> dict[str, Tensor]:
-    state = read_state_dict(path)
+    state = read_state_dict(path, mapped=True)
     own = {
         key.replace("vision_encoder.", "image_encoder.", 1): tensor
         for key, tensor in state.items()

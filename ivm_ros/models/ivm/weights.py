@@ -82,7 +82,8 @@ def build(
             layer = quantised_linear(tensor, precision.bits, precision.dtype(name), device)
             _replace(model, key.removesuffix(".weight"), layer)
         else:
-            _assign(model, key, tensor.to(device, precision.dtype(name)))
+            # a copy even where nothing changes: the file may be replaced while the model runs
+            _assign(model, key, tensor.to(device, precision.dtype(name), copy=True))
     _restore_constants(model, device)
     return model.eval().requires_grad_(False)
 
