@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -81,9 +82,8 @@ class NodeProcess:
 
 
 def _yaml(value: Any) -> str:
-    """Return a value as the YAML that a ROS command line takes; text is quoted, so '1' stays text."""
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, (int, float)):
-        return str(value)
-    return "'" + str(value).replace("'", "''") + "'"
+    """Return a value as the YAML that a ROS command line takes; text is quoted, so that '1' stays text.
+
+    JSON's quotes are YAML's double ones, which alone keep the lines of a text apart.
+    """
+    return json.dumps(value, ensure_ascii=False)
