@@ -74,7 +74,7 @@ $(STAMP): $(SOURCES)
 	@echo "== PyTorch"
 	$(BIN)/python -m pip install -c $(PINS) torch
 	@echo "== ivm_ros, its libraries, and its ROS interfaces"
-	$(BIN)/python -m pip install -c $(PINS) -e ".[bags,dev,sim]" | sed -u '/^Requirement already satisfied/d'
+	$(BIN)/python -m pip install -c $(PINS) -e ".[all,dev]" | sed -u '/^Requirement already satisfied/d'
 	@touch $@
 
 demo: $(STAMP)
