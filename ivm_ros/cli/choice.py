@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from rich.console import Console
+
 import ivm_ros
 from ivm_ros.grounding import Grounder
 from ivm_ros.models.options import parse_options
@@ -28,10 +30,11 @@ class ModelChoice:
     options: Sequence[str] = ()
 
     def load(self) -> Grounder:
-        """Load it; raises what `ivm_ros.load` raises."""
-        return ivm_ros.load(
-            self.name, checkpoint=self.checkpoint, device=self.device, **parse_options(self.options)
-        )
+        """Load it, and say so where somebody looks; raises what `ivm_ros.load` raises."""
+        with Console(stderr=True).status(f"loading {self.name}"):
+            return ivm_ros.load(
+                self.name, checkpoint=self.checkpoint, device=self.device, **parse_options(self.options)
+            )
 
     def parameters(self) -> dict[str, str]:
         """Return the grounding node's parameters for it."""

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping
 from itertools import chain
 from pathlib import Path
 
 import torch
-from rich.console import Console
-from rich.progress import track
 from torch import Tensor, nn
 
 from ivm_ros.checkpoints import CheckpointError, fit
@@ -69,13 +66,7 @@ def build(
     base, adapters = split_adapters(state)
     model = check_fit(config, base, source)
     names = canonical_names(model.state_dict())
-    for name, key in track(
-        names.items(),
-        f"loading {Path(source).name}",
-        console=Console(stderr=True),
-        transient=True,
-        disable=not sys.stderr.isatty(),
-    ):
+    for name, key in names.items():
         tensor = merge(base[name], adapters.get(name), config.lora.scale)
         if precision.quantises(name):
             assert precision.bits is not None
