@@ -49,8 +49,9 @@ def clock():
     ("plan", "rounds"),
     [
         (Plan(seconds=0, rounds=3), 3),
-        (Plan(seconds=30, rounds=1), 10),  # a round takes 3 seconds
-        (Plan(seconds=31, rounds=1), 11),
+        (Plan(seconds=30, rounds=1, limit=100), 10),  # a round takes 3 seconds
+        (Plan(seconds=31, rounds=1, limit=100), 11),
+        (Plan(seconds=30, rounds=20, limit=14), 5),  # no longer than that
         (Plan(seconds=0, rounds=2, precision=0.01), 2),  # steady: precise at once
     ],
 )
@@ -139,7 +140,7 @@ def test_rows_and_their_keys(clock):
         ),
     )
     with Progress(disable=True) as progress:
-        rows = list(measure("fake", [comparison], Plan(seconds=0, rounds=3), progress, clock))
+        rows = list(measure("fake", [comparison], Plan(seconds=0, rounds=3, limit=100), progress, clock))
     report = Report({"cores": 2}, failures={"other": "no weights"})
     for row in rows:
         report.add(row)
@@ -239,7 +240,7 @@ def test_the_command_prints_tables_and_writes_flat_json(monkeypatch, capsys, tmp
 @pytest.mark.usefixtures("fake_suites")
 def test_a_suite_that_disagrees_is_named_and_the_rest_goes_on(monkeypatch, capsys, tmp_path):
     assert call(monkeypatch, "--device", "cpu", "--json", tmp_path / "bench.json") == 1
-    assert "broken not measured" in capsys.readouterr().out
+    assert "broken not fully measured" in capsys.readouterr().out
     values = json.loads((tmp_path / "bench.json").read_text())
     assert "good.ours_ratio" in values
     assert "expected heatmaps to differ by at most 0.001" in values["broken.error"]

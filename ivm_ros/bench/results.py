@@ -99,10 +99,11 @@ class Report:
 
 def machine(device: str) -> dict[str, Value]:
     """Return what times depend on: processor, cores, other load, versions, device."""
+    from ivm_ros.models.registry import pick_device, wait_passively
+
+    wait_passively()  # before torch is imported
     import cv2
     import torch
-
-    from ivm_ros.models.registry import pick_device
 
     picked = pick_device(device)
     return {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 SIZES = ("small", "published")
 
@@ -20,7 +21,8 @@ class Options:
     Attributes:
         device: as torch names it, or "auto".
         size: of models that have no weights in the package: "small" keeps the proportions at a fraction of
-            the cost, "published" is the real thing.
+            the cost, "published" is the real thing, with random weights.
+        checkpoint: folder of IVM's weights, to measure those instead; None for none.
 
     Raises:
         ValueError: no such size.
@@ -28,6 +30,7 @@ class Options:
 
     device: str = "auto"
     size: str = "small"
+    checkpoint: Path | None = None
 
     def __post_init__(self) -> None:
         if self.size not in SIZES:

@@ -46,15 +46,15 @@ class Plan:
 
     Attributes:
         seconds: rounds are added until this much time has gone ...
-        rounds: ... and there are this many of them.
-        precision: and until every ratio's range is at most this share of it on either side; None to not wait.
-        limit: seconds after which no precision is waited for.
+        rounds: ... and there are this many of them ...
+        precision: ... and every ratio's range is at most this share of it on either side; None to not wait.
+        limit: seconds after which a round is the last in any case.
     """
 
-    seconds: float = 3.0
-    rounds: int = 5
+    seconds: float = 2.0
+    rounds: int = 4
     precision: float | None = None
-    limit: float = 120.0
+    limit: float = 10.0
 
 
 def measured(times: Seconds) -> Spread:
@@ -113,11 +113,11 @@ def interleave(
 
 def _enough(samples: Mapping[str, list[float]], plan: Plan, elapsed: float) -> bool:
     first, *others = (np.array(times) for times in samples.values())
+    if elapsed >= plan.limit and len(first) > 0:
+        return True
     if len(first) < plan.rounds or elapsed < plan.seconds:
         return False
-    if plan.precision is None or elapsed >= plan.limit:
-        return True
-    return all(ratio(times, first).width <= plan.precision for times in others)
+    return plan.precision is None or all(ratio(times, first).width <= plan.precision for times in others)
 
 
 @contextmanager

@@ -132,13 +132,17 @@ def bench(
     json: OptionalFile = None,
     long: Annotated[bool, typer.Option(help="Repeat until ratios are known to 2 %; minutes.")] = False,
     device: Device = "auto",
-    size: Annotated[str, typer.Option(help="Of models without weights here: small or published.")] = "small",
+    size: Annotated[str, typer.Option(help="Of IVM with random weights: small or published.")] = "small",
+    checkpoint: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Option(help="Folder of IVM's weights, to measure those instead."),
+    ] = None,
 ) -> None:
     """Time each way of doing a thing against a plain way, in turns, after checking that they agree."""
     from ivm_ros.bench.suite import Options
     from ivm_ros.cli.bench import run_bench
 
-    raise typer.Exit(run_bench(suites or [], Options(device, size), long, json))
+    raise typer.Exit(run_bench(suites or [], Options(device, size, checkpoint), long, json))
 
 
 @app.command()

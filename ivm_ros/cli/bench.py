@@ -18,7 +18,7 @@ from ivm_ros.bench.runner import run
 from ivm_ros.bench.suite import Options
 from ivm_ros.bench.timing import Plan, Spread
 
-_PLANS = {False: Plan(), True: Plan(seconds=10.0, rounds=20, precision=0.02)}
+_PLANS = {False: Plan(), True: Plan(seconds=10.0, rounds=20, precision=0.02, limit=120.0)}
 """How long to measure, without and with --long."""
 
 
@@ -33,7 +33,9 @@ def run_bench(suites: Sequence[str], options: Options, long: bool, output: Path 
         for table in _tables(list(rows)):
             console.print(table)
     for suite, reason in report.failures.items():
-        console.print(f"[bold red]{suite} not measured:[/] {escape(reason)}", highlight=False, soft_wrap=True)
+        console.print(
+            f"[bold red]{suite} not fully measured:[/] {escape(reason)}", highlight=False, soft_wrap=True
+        )
     console.print(_footnote(report), style="dim", highlight=False)
     if output is not None:
         output.parent.mkdir(parents=True, exist_ok=True)
@@ -43,13 +45,13 @@ def run_bench(suites: Sequence[str], options: Options, long: bool, output: Path 
 
 
 def _tables(rows: Sequence[Row]) -> Iterator[Table]:
-    """Yield a table for each comparison, all of one width."""
+    """Yield a table for each comparison, all with the same columns."""
     for group, members in groupby(rows, key=lambda row: row.group):
         table = Table(title=escape(group), title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
-        table.add_column("", width=36)
-        for heading, width in {"ms": 5, "p10 to p90": 12, "speedup": 7, "95 %": 12}.items():
+        table.add_column("", width=34)
+        for heading, width in {"ms": 5, "p10-p90": 11, "speedup (95 %)": 17}.items():
             table.add_column(heading, justify="right", no_wrap=True, min_width=width)
-        table.add_column("", min_width=12)
+        table.add_column("", min_width=24)
         plain, *others = members
         table.add_row(*_cells(plain, plain))
         for row in others:
@@ -61,14 +63,14 @@ def _cells(row: Row, plain: Row) -> list[str]:
     what = f": {row.what}" if row.what else ""
     notes = [f"{name.replace('_', ' ')} {value:.3g}" for name, value in row.numbers.items()]
     if row.ratio is not None and row.against != plain.name:
-        notes.insert(0, f"{row.ratio.value:.3f} of {row.against}")
-    speedup = ["", ""] if row.speedup is None else [f"{row.speedup.value:.2f}x", _range(row.speedup)]
-    cells = [f"{row.name}{what}", _digits(row.time.value), _range(row.time), *speedup, "\n".join(notes)]
+        notes.insert(0, f"{row.ratio.value:.3f} of the {row.against}")
+    speedup = "" if row.speedup is None else f"{row.speedup.value:.2f} ({_range(row.speedup)})"
+    cells = [f"{row.name}{what}", _digits(row.time.value), _range(row.time), speedup, "\n".join(notes)]
     return [escape(cell) for cell in cells]
 
 
 def _range(spread: Spread) -> str:
-    return f"{_digits(spread.low)} to {_digits(spread.high)}"
+    return f"{_digits(spread.low)}-{_digits(spread.high)}"
 
 
 def _digits(value: float) -> str:

@@ -80,7 +80,7 @@ def load(name: str, checkpoint: str | Path | None = None, device: str = "auto", 
         ImportError: a library is missing; names the extra that has it.
     """
     entry = find(name)
-    _wait_passively()
+    wait_passively()
     loader = _imported(entry, entry.loader)
     path = None if checkpoint is None or str(checkpoint) == "" else Path(checkpoint).expanduser()
     grounder: Grounder = loader(path, pick_device(device), **read_options(name, loader, options))
@@ -133,7 +133,7 @@ def _imported(entry: ModelEntry, function: str) -> Callable[..., Any]:
     return found
 
 
-def _wait_passively() -> None:
+def wait_passively() -> None:
     """Let torch's threads sleep while they wait, unless the user chose otherwise.
 
     Spinning ones stall each other wherever another process wants a core: a frame of 40 ms then takes up to
