@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import inspect
 import re
 import subprocess
 import sys
@@ -135,6 +136,16 @@ def test_transitions(ros):
     callbacks = {name.removeprefix("on_") for name in dir(LifecycleNode) if name.startswith("on_")}
     documented = {row["Transition"] for row in table(NODES["grounding"], "Lifecycle")}
     assert documented == callbacks - {"error"}
+
+
+def test_the_options_of_ivm_are_those_that_exist():
+    pytest.importorskip("transformers", reason="needs the extra transformers")
+    from ivm_ros.models.ivm.grounder import load
+
+    parameters = inspect.signature(load).parameters.values()
+    options = {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY}
+    rows = table(DOCS / "ivm.md", "Use it")
+    assert {row["Option"]: row["Default"] for row in rows} == {n: str(value) for n, value in options.items()}
 
 
 # -- the example of masking recordings -------------------------------------------------------------
