@@ -87,6 +87,11 @@ def test_every_launch_argument_is_on_the_page_of_robots():
 def test_python_blocks_run(page, tmp_path, monkeypatch):
     write_image(tmp_path / "table.jpg", next(load_clip().frames()))
     write_mix(tmp_path / "mix")
+    if page.name == "ivm.md":
+        pytest.importorskip("transformers", reason="needs the extra transformers")
+        from ivm_ros.models.ivm.small import write_small
+
+        write_small(tmp_path / "ivm-converted")
     monkeypatch.chdir(tmp_path)
     for block in re.findall(r"```python\n(.*?)```", page.read_text(), re.DOTALL):
         exec(compile(block, str(page), "exec"), {})
