@@ -93,6 +93,8 @@ def test_ratio_of_medians_and_its_range():
     assert other_noise.low < 0.25 < other_noise.high
     few, many = (ratio(noise[:count], np.ones(count)).width for count in (10, 200))
     assert many < few < 0.1
+    of_three = ratio(np.array([1.0, 2.0, 6.0]), np.array([1.0, 1.0, 2.0]))
+    assert (of_three.value, of_three.low, of_three.high) == (2.0, 1.0, 3.0)
 
 
 @pytest.mark.parametrize(

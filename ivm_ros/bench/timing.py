@@ -16,6 +16,7 @@ Seconds = npt.NDArray[np.float64]
 Clock = Callable[[], float]
 
 _RESAMPLES = 400
+_FEW = 10  # rounds, of which a bootstrap would say less than it seems
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,7 @@ class Plan:
     seconds: float = 2.0
     rounds: int = 4
     precision: float | None = None
-    limit: float = 10.0
+    limit: float = 8.0
 
 
 def measured(times: Seconds) -> Spread:
@@ -64,19 +65,23 @@ def measured(times: Seconds) -> Spread:
 
 
 def ratio(times: Seconds, against: Seconds) -> Spread:
-    """Return the ratio of the medians of two alternatives, with its 95 % interval.
+    """Return the ratio of the medians of two alternatives, with a range that it is in.
 
-    The interval is a bootstrap's (percentiles over resampled rounds); the rounds stay paired, because what
-    disturbs a round disturbs both.
+    The range is a bootstrap's 95 % (percentiles over resampled rounds); of few rounds, that of all rounds.
+    Rounds stay paired, because what disturbs a round disturbs both.
 
     Args:
         times: (rounds,) seconds.
         against: (rounds,) seconds, of the same rounds.
     """
     value = float(np.median(times) / np.median(against))
-    picked = np.random.default_rng(0).integers(0, len(times), (_RESAMPLES, len(times)))
-    ratios = np.median(times[picked], axis=1) / np.median(against[picked], axis=1)
-    low, high = (float(bound) for bound in np.percentile(ratios, (2.5, 97.5)))
+    if len(times) < _FEW:
+        ratios = times / against
+        low, high = float(ratios.min()), float(ratios.max())
+    else:
+        picked = np.random.default_rng(0).integers(0, len(times), (_RESAMPLES, len(times)))
+        ratios = np.median(times[picked], axis=1) / np.median(against[picked], axis=1)
+        low, high = (float(bound) for bound in np.percentile(ratios, (2.5, 97.5)))
     return Spread(value, min(low, value), max(high, value))
 
 

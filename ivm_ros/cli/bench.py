@@ -49,7 +49,7 @@ def _tables(rows: Sequence[Row]) -> Iterator[Table]:
     for group, members in groupby(rows, key=lambda row: row.group):
         table = Table(title=escape(group), title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
         table.add_column("", width=34)
-        for heading, width in {"ms": 5, "p10-p90": 11, "speedup (95 %)": 17}.items():
+        for heading, width in {"ms": 5, "p10-p90": 11, "speedup (range)": 17}.items():
             table.add_column(heading, justify="right", no_wrap=True, min_width=width)
         table.add_column("", min_width=24)
         plain, *others = members
@@ -78,5 +78,7 @@ def _digits(value: float) -> str:
 
 
 def _footnote(report: Report) -> str:
-    machine = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in report.machine.items())
-    return f"Times are of this machine in this run; compare within a table. {machine}"
+    facts = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in report.machine.items())
+    busy = float(report.machine["load"]) > 0.5 * float(report.machine["cores"])
+    warning = " The machine was busy before: ranges are wide." if busy else ""
+    return f"Times are of this machine in this run; compare within a table.{warning} {facts}"
