@@ -1,6 +1,7 @@
-"""The one way in which tests read golden numbers: a folder per system, with a manifest and safetensors files.
+"""The one way in which tests read golden numbers: a folder per system, with an index and safetensors files.
 
-The folder is `--golden-root`; nothing about its contents is assumed beyond the manifest that lies in it.
+The folder is `--golden-root`; nothing about its contents is assumed beyond the index that lies in it, in any
+form that `golden_index` reads.
 """
 
 from __future__ import annotations
@@ -8,12 +9,14 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from golden_index import Entry, Tolerance, describe, index_path
 from safetensors.torch import load_file
 from torch import Tensor
 
@@ -25,24 +28,36 @@ class GoldenCase:
     Attributes:
         path: the safetensors file.
         tensors: by name: `sd.*` state dict, `in.*` inputs, `mid.*` intermediates, `out.*` outputs.
-        entry: what the manifest says about the file.
+        entry: what the index says about the file: `config`, `index` (all of it), and more.
     """
 
     path: Path
     tensors: dict[str, Tensor]
-    entry: dict[str, Any]
+    entry: Entry
 
     @property
     def config(self) -> dict[str, Any]:
         return self.entry["config"]
 
     @property
+    def index(self) -> dict[str, Any]:
+        """Return the whole index: expected values that are no tensors lie there."""
+        return self.entry["index"]
+
+    def tolerance(self, name: str) -> Tolerance:
+        """Return how close the index wants the tensor `name`, or a value of it that is no tensor."""
+        for pattern, tolerance in self.entry["tolerances"]:
+            if fnmatchcase(name, pattern):
+                return tolerance
+        raise KeyError(f"{self.path}: its index states no tolerance for {name}; give the test's own")
+
+    @property
     def rtol(self) -> float:
-        return self.entry["rtol"]
+        return self.tolerance("*").rtol
 
     @property
     def atol(self) -> float:
-        return self.entry["atol"]
+        return self.tolerance("*").atol
 
     def __getitem__(self, name: str) -> Tensor:
         if name not in self.tensors:
@@ -52,9 +67,9 @@ class GoldenCase:
     def numpy(self, name: str) -> np.ndarray:
         return self[name].numpy()
 
-    def state(self, prefix: str = "") -> dict[str, Tensor]:
-        """Return the state dict under `sd.` + `prefix`, with both stripped from the names."""
-        prefix = f"sd.{prefix}"
+    def state(self, prefix: str = "", under: str = "sd.") -> dict[str, Tensor]:
+        """Return the state dict under `under` + `prefix`, with both stripped from the names."""
+        prefix = f"{under}{prefix}"
         state = {
             name[len(prefix) :]: value for name, value in self.tensors.items() if name.startswith(prefix)
         }
@@ -69,17 +84,20 @@ class GoldenCase:
         *,
         where: Tensor | None = None,
         atol: float | None = None,
+        rtol: float | None = None,
         extra: float = 0.0,
     ) -> None:
-        """Hold |a-b| <= atol + rtol*|b| for every element, or report the worst one.
+        """Hold |a-b| <= atol + rtol*|b| for every element, or report the worst one. Integers have no rtol.
 
         Args:
             actual: what our code computed, of the golden tensor's shape.
             name: of the golden tensor.
             where: bool, the leading dimensions of the tensor: compare only there.
-            atol: replaces the manifest's, where a note of the manifest gives a tighter one.
+            atol, rtol: replace the index's, where a note of the index gives a tighter one or it has none.
             extra: added to atol, for what our code rounds on purpose.
         """
+        stated = self.tolerance(name) if atol is None or rtol is None else Tolerance()
+        relative = 0.0 if not self[name].is_floating_point() else stated.rtol if rtol is None else rtol
         expected = self[name].double()
         actual = torch.as_tensor(actual).detach().cpu().double()
         label = f"{self.path.parent.name}/{self.path.name} {name}"
@@ -90,8 +108,10 @@ class GoldenCase:
             mask = where.bool()
             assert mask.any(), f"{label}: nothing to compare"
             actual, expected = actual[mask], expected[mask]
-        absolute = (self.atol if atol is None else atol) + extra
-        tolerance = absolute + self.rtol * expected.abs()
+        absolute = (stated.atol if atol is None else atol) + extra
+        if stated.of_max and expected.numel():
+            absolute += stated.of_max * expected.abs().max().item()
+        tolerance = absolute + relative * expected.abs()
         excess = (actual - expected).abs() / tolerance
         excess[actual == expected] = 0.0  # equal infinities
         excess = excess.nan_to_num(nan=torch.inf)
@@ -103,25 +123,18 @@ class GoldenCase:
         raise AssertionError(
             f"{label}: {int((excess > 1.0).sum())} of {excess.numel()} elements are off; worst at {index}: "
             f"got {got!r}, expected {wanted!r}, |a-b| = {abs(got - wanted):.3g} > "
-            f"{absolute:g} + {self.rtol:g}*|b| = {tolerance[index].item():.3g}"
+            f"{absolute:g} + {relative:g}*|b| = {tolerance[index].item():.3g}"
         )
 
 
 def manifest(root: Path, system: str) -> dict[str, Any]:
-    """Return the manifest of a system's golden numbers; skip the test where the root has none of them."""
-    folder = root / system
-    if not folder.is_dir():
-        pytest.skip(f"no golden numbers of {system} in {root}")
-    return json.loads((folder / "manifest.json").read_text())
+    """Return the index of a system's golden numbers; skip the test where the root has none of them."""
+    return json.loads(index_path(root / system).read_text())
 
 
-def entry(root: Path, system: str, file: str) -> dict[str, Any]:
-    """Return what the manifest says about `file` (without its ending)."""
-    files = manifest(root, system)["files"]
-    name = f"{file}.safetensors"
-    if name not in files:
-        raise KeyError(f"{root / system / 'manifest.json'}: expected a file {name}, got {', '.join(files)}")
-    return files[name]
+def entry(root: Path, system: str, file: str) -> Entry:
+    """Return what the index says about `file` (no ending); skip the test if there is no such system."""
+    return describe(root / system, file)
 
 
 def case(root: Path, system: str, file: str) -> GoldenCase:
@@ -135,7 +148,7 @@ def case(root: Path, system: str, file: str) -> GoldenCase:
     about = entry(root, system, file)
     path = root / system / f"{file}.safetensors"
     if not path.is_file():
-        pytest.fail(f"the manifest names {path}, which does not exist", pytrace=False)
+        pytest.fail(f"the index names {path}, which does not exist", pytrace=False)
     return GoldenCase(path, load_file(path), about)
 
 
@@ -146,14 +159,14 @@ def parametrize(
     file: str,
     values: Callable[[dict[str, Any]], list[Any]],
 ) -> None:
-    """Give a test one value per thing that the manifest names; call it from `pytest_generate_tests`.
+    """Give a test one value per thing that the index names; call it from `pytest_generate_tests`.
 
     Args:
         metafunc: of the test; left alone unless it takes `argument`.
         argument: the test's parameter.
         system: folder under `--golden-root`.
         file: name without its ending.
-        values: the file's manifest entry -> the values. Without the system's folder the test is skipped.
+        values: the file's entry -> the values. Without the system's folder the test is skipped.
     """
     if argument not in metafunc.fixturenames:
         return
