@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import fields, replace
+import sys
+from dataclasses import fields
 
 import numpy as np
 import pytest
+import torch
 
 pytest.importorskip("transformers", reason="pip install 'ivm-ros[transformers]'")
 
@@ -22,8 +24,12 @@ HABITS = [habit.name for habit in fields(Habits)]
 
 @pytest.fixture(autouse=True)
 def tiny(monkeypatch):
-    """Let the suite's small size be tiny."""
+    """Let the suite's small size be tiny, and torch take one thread: two wait for each other on a busy machine."""
     monkeypatch.setattr(ivm_subject, "scaled_down", IvmConfig.small)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
 
 
 @pytest.fixture
@@ -93,13 +99,15 @@ def test_ways_that_disagree_are_not_timed(monkeypatch):
         next(ivm.suite(Options(device="cpu")))
 
 
-def test_a_checkpoint_is_measured_without_adapters(tmp_path):
+def test_a_checkpoint_is_measured_without_adapters_and_without_bitsandbytes(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "bitsandbytes", None)
     from ivm_ros.models.ivm.small import write_small
 
     write_small(tmp_path, texts=INSTRUCTIONS)
     comparisons = list(ivm.suite(Options(device="cpu", checkpoint=tmp_path)))
     names = {each.name for comparison in comparisons for each in comparison.alternatives}
-    assert "sdpa" in names and "merged adapters" not in names
+    assert {"sdpa", "bfloat16"} <= names and not {"merged adapters", "8bit", "4bit"} & names
+    assert "8bit and 4bit left out: expected bitsandbytes" in comparisons[-1].title
 
 
 def test_what_cannot_fit_is_refused(monkeypatch):
@@ -123,4 +131,4 @@ def test_the_scaled_down_sizes_keep_the_published_proportions():
     shares = [sam / (sam + language) for sam, language in (work(small), work(published))]
     assert shares[0] == pytest.approx(shares[1], abs=0.1)
     assert sum(work(published)) / sum(work(small)) == pytest.approx(450, rel=0.2)
-    assert replace(small).vision.hidden_size // small.vision.num_attention_heads == 80
+    assert small.vision.hidden_size // small.vision.num_attention_heads == 80

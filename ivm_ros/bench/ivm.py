@@ -56,7 +56,7 @@ def _one_frame(
             Alternative("plain", "as the reference runs it", lambda: plain(image, first)),
             Alternative(
                 "first instruction",
-                "encode and ground",
+                "encode and ground, to targets",
                 lambda: ours(image, first),
                 numbers={"difference": difference},
             ),
@@ -146,12 +146,12 @@ def _precisions(subject: Subject, ours: IvmGrounder, image: Image) -> Comparison
     """Compare float32 with all other precisions that can run here."""
     expected = ours(image, INSTRUCTIONS[0]).heatmap
     alternatives = [Alternative("float32", "", lambda: ours(image, INSTRUCTIONS[0]))]
-    left_out = ""
+    left_out = {}
     for name, what in LOWER_PRECISIONS.items():
         try:
             model = subject.in_precision(name)
         except ImportError as error:
-            left_out = f"; {name} left out: {error}"
+            left_out[name] = str(error)
             continue
         other = IvmGrounder(model, subject.tokenizer, ours.threshold)
         alternatives.append(
@@ -162,7 +162,10 @@ def _precisions(subject: Subject, ours: IvmGrounder, image: Image) -> Comparison
                 numbers=_cost(expected, other(image, INSTRUCTIONS[0]).heatmap, ours.threshold),
             )
         )
-    return Comparison(f"ours, one instruction, in other precisions{left_out}", tuple(alternatives))
+    title = "ours, one instruction, in other precisions"
+    if left_out:
+        title += f"; {' and '.join(left_out)} left out: {next(iter(left_out.values()))}"
+    return Comparison(title, tuple(alternatives))
 
 
 def _difference(first: Heatmap, second: Heatmap) -> float:
