@@ -24,7 +24,7 @@ HABITS = [habit.name for habit in fields(Habits)]
 
 @pytest.fixture(autouse=True)
 def tiny(monkeypatch):
-    """Let the suite's small size be tiny, and torch take one thread: two wait for each other on a busy machine."""
+    """Let the small size be tiny, and torch take one thread: two wait for each other on a busy machine."""
     monkeypatch.setattr(ivm_subject, "scaled_down", IvmConfig.small)
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
