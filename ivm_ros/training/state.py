@@ -13,7 +13,8 @@ from ivm_ros.checkpoints import CheckpointError
 
 def trained_names(module: nn.Module) -> list[str]:
     """Return the names of what training may change: parameters with a gradient, and all kept buffers."""
-    frozen = {name for name, weight in module.named_parameters() if not weight.requires_grad}
+    weights = module.named_parameters(remove_duplicate=False)  # a body that two parts share has two names
+    frozen = {name for name, weight in weights if not weight.requires_grad}
     return [name for name in module.state_dict() if name not in frozen]
 
 

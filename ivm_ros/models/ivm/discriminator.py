@@ -49,7 +49,7 @@ class LmmDiscriminator(nn.Module):
             input_ids: (2 N, L) with expanded picture, padded on the left.
             attention_mask: (2 N, L), 0 on the padding.
         """
-        hidden = self._hidden(clip_pixels, input_ids, attention_mask)
+        hidden = self.hidden_states(clip_pixels, input_ids, attention_mask)
         half = len(hidden) // 2
         return (
             self.text_proj(hidden[:half, CONDITION_POSITION, None]),
@@ -58,9 +58,12 @@ class LmmDiscriminator(nn.Module):
 
     def judge(self, clip_pixels: Tensor, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
         """Return the (N,) logits of the second half alone: N masked images with their prompts."""
-        return self.discriminator_head(self._hidden(clip_pixels, input_ids, attention_mask)[:, -1])[:, 0]
+        return self.discriminator_head(self.hidden_states(clip_pixels, input_ids, attention_mask)[:, -1])[
+            :, 0
+        ]
 
-    def _hidden(self, clip_pixels: Tensor, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
+    def hidden_states(self, clip_pixels: Tensor, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
+        """Return the language model's (N, L, D) final hidden states."""
         return self.model(
             pixel_values=clip_pixels, input_ids=input_ids, attention_mask=attention_mask, use_cache=False
         ).last_hidden_state

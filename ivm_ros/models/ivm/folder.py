@@ -34,7 +34,7 @@ def read_folder(folder: Path, precision: Precision, device: torch.device) -> tup
     Raises:
         CheckpointError: a file is missing, unreadable, or does not fit.
     """
-    config, state, tokenizer = _read(folder)
+    config, state, tokenizer = read_parts(folder)
     words = PromptTokenizer(tokenizer, config)  # first: it takes no time to find a wrong one
     return build(config, state, precision, device, folder), words
 
@@ -55,7 +55,7 @@ def convert(source: Path, target: Path, dtype: torch.dtype | None = None) -> Non
 
     if any((target / name).exists() for name in (_CONFIG, *_WEIGHTS)):
         raise FileExistsError(f"expected a new folder, but {target} holds a model already")
-    config, state, tokenizer = _read(source)
+    config, state, tokenizer = read_parts(source)
     PromptTokenizer(tokenizer, config)
     state = merge_lora(state, config.lora.scale)
     check_fit(config, state, source)
@@ -71,15 +71,23 @@ def _large(name: str) -> bool:
     return name.startswith(("image_encoder.", "prompt_encoder.model."))
 
 
-def _read(folder: Path) -> tuple[IvmConfig, dict[str, Tensor], Path]:
-    """Return sizes, canonical tensors and the tokenizer's path; nothing is checked against the sizes yet."""
+def read_parts(folder: Path, untrained: bool = False) -> tuple[IvmConfig, dict[str, Tensor], Path]:
+    """Return sizes, canonical tensors and the tokenizer's path; nothing is checked against the sizes yet.
+
+    Args:
+        folder: of released files, or one that `convert` made.
+        untrained: the file of what IVM trained may be missing.
+
+    Raises:
+        CheckpointError: a file is missing or unreadable.
+    """
     if not folder.is_dir():
         raise CheckpointError(f"expected a folder with IVM's files, but there is none at {folder}")
     config = _read_config(folder / _CONFIG)
     for name in _WEIGHTS:
         if (folder / name).is_file():
             return config, canonical_state(read_state_dict(folder / name, mapped=True)), folder / _TOKENIZER
-    files = find_released(folder)
+    files = find_released(folder, untrained)
     return config, read_released(files, config), files.tokenizer
 
 

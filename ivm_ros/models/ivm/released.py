@@ -46,25 +46,31 @@ class Released:
     """Paths of the parts.
 
     Attributes:
-        trained: what IVM trained.
+        trained: what IVM trained; None where it is to be trained first.
         sam: SAM's weights.
         llava: LLaVA's weights, a file or the index of several.
         tokenizer: LLaVA's `tokenizer.json`.
     """
 
-    trained: Path
+    trained: Path | None
     sam: Path
     llava: Path
     tokenizer: Path
 
 
-def find_released(folder: Path) -> Released:
+def find_released(folder: Path, untrained: bool = False) -> Released:
     """Find the parts in a folder.
+
+    Args:
+        folder: with the released files.
+        untrained: the part that IVM trained may be missing.
 
     Raises:
         CheckpointError: one is missing; says which, and how to get it.
     """
-    trained, sam, llava = (_find(folder, names) for names in (TRAINED, _SAM, _LLAVA))
+    absent = untrained and not any((folder / name).is_file() for name in TRAINED)
+    trained = None if absent else _find(folder, TRAINED)
+    sam, llava = (_find(folder, names) for names in (_SAM, _LLAVA))
     tokenizer = folder / _TOKENIZER
     if not tokenizer.is_file():
         raise CheckpointError(f"expected LLaVA's tokenizer at {tokenizer}, but there is none")
@@ -93,7 +99,8 @@ def read_released(files: Released, config: IvmConfig) -> dict[str, Tensor]:
     """
     state = _read_sam(files.sam)
     state.update(_named(read_state_dict(files.llava, mapped=True), files.llava, LANGUAGE))
-    state.update(read_trained(files.trained, config))
+    if files.trained is not None:
+        state.update(read_trained(files.trained, config))
     return state
 
 
