@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ivm_ros.grounding import Grounder
+from ivm_ros.models.memory import MemoryNeed
 from ivm_ros.models.options import read_options
 
 
@@ -31,6 +32,8 @@ class ModelEntry:
         extra: of this package that its libraries are in, if any.
         converter: "module:function" that makes one folder of a model's released files, if there is one. It
             takes their folder, the new folder, and a `torch.dtype` or None.
+        memory: "module:function" that returns what the model needs in memory, best precision first, if that
+            is known.
     """
 
     name: str
@@ -39,6 +42,7 @@ class ModelEntry:
     ships: bool = False
     extra: str = ""
     converter: str = ""
+    memory: str = ""
 
 
 _ENTRIES = (
@@ -54,6 +58,7 @@ _ENTRIES = (
         ".ivm.grounder:load",
         extra="transformers",
         converter=".ivm.folder:convert",
+        memory=".ivm.memory:memory_needs",
     ),
 )
 _BY_NAME = {entry.name: entry for entry in _ENTRIES}
@@ -111,6 +116,23 @@ def convert(name: str, source: Path, target: Path, dtype: str = "") -> None:
 
     converter = _imported(entry, entry.converter)
     converter(source, target, getattr(torch, dtype) if dtype else None)
+
+
+def memory_needs(name: str) -> tuple[MemoryNeed, ...]:
+    """Return what a model needs in memory, best precision first; empty where that is not known.
+
+    Args:
+        name: of the registry.
+
+    Raises:
+        UnknownModelError: no model has this name.
+        ImportError: a library is missing; names the extra that has it.
+    """
+    entry = find(name)
+    if not entry.memory:
+        return ()
+    needs: tuple[MemoryNeed, ...] = _imported(entry, entry.memory)()
+    return needs
 
 
 def find(name: str) -> ModelEntry:

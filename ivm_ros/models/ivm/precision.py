@@ -44,7 +44,9 @@ class Precision:
             return count * self.dtype(name).itemsize
         if self.bits == 8:
             return count + 4 * shape[0]  # a float32 scale per row
-        return count // 2 + 4 * (count // _BLOCK)  # a float32 scale per block
+        blocks = count // _BLOCK
+        # half a byte per weight, a byte per block's scale, a float32 per group of scales, and three tables
+        return count // 2 + blocks + 4 * -(-blocks // _SCALES) + 4 * (16 + 256 + 1)
 
 
 PRECISIONS = {
@@ -57,6 +59,7 @@ PRECISIONS = {
 """Precision by the name that users give."""
 
 _BLOCK = 64
+_SCALES = 256  # of blocks, in one group that has a scale itself
 
 
 def pick_precision(name: str, device: torch.device) -> Precision:
