@@ -13,10 +13,11 @@ from ivm_ros.bench.random_ivm import random_state, scaled_down, word_tokenizer
 from ivm_ros.bench.suite import Options
 from ivm_ros.models.ivm.config import IvmConfig
 from ivm_ros.models.ivm.folder import read_folder
+from ivm_ros.models.ivm.memory import weights_by_part
 from ivm_ros.models.ivm.model import Ivm
 from ivm_ros.models.ivm.precision import PRECISIONS
 from ivm_ros.models.ivm.prompt import PromptTokenizer
-from ivm_ros.models.ivm.weights import build, canonical_shapes, empty_ivm
+from ivm_ros.models.ivm.weights import build, empty_ivm
 from ivm_ros.models.layers.lora import merge_lora
 from ivm_ros.models.registry import pick_device
 
@@ -104,11 +105,9 @@ def _require_memory(config: IvmConfig, device: torch.device) -> None:
     Raises:
         ValueError: there is too little free memory.
     """
-    shapes = canonical_shapes(empty_ivm(config))
+    model = empty_ivm(config)
     needed = sum(
-        PRECISIONS[name].size(tensor, value.shape)
-        for name in ("float32", *LOWER_PRECISIONS)
-        for tensor, value in shapes.items()
+        sum(weights_by_part(model, PRECISIONS[name]).values()) for name in ("float32", *LOWER_PRECISIONS)
     )
     if device.type == "cuda":
         there = torch.cuda.mem_get_info(device)[0]
