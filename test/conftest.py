@@ -11,6 +11,8 @@ import pytest
 os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"  # Jazzy and later
 os.environ.pop("ROS_LOCALHOST_ONLY", None)
 os.environ["PYTHONUNBUFFERED"] = "1"
+# Before anything imports torch: spinning threads of several test processes stall each other.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 os.environ["RCUTILS_COLORIZED_OUTPUT"] = "0"
 
 

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import importlib
+import logging
 import re
+import sys
 from dataclasses import dataclass
+from types import ModuleType
 
 import torch
 from torch import Tensor, nn
@@ -83,12 +87,7 @@ def quantised_linear(weight: Tensor, bits: int, dtype: torch.dtype, device: torc
     Raises:
         ImportError: bitsandbytes is not installed.
     """
-    try:
-        import bitsandbytes as bnb
-    except ImportError as error:
-        raise ImportError(
-            f"expected bitsandbytes for weights in {bits} bits: pip install 'ivm-ros[quantised]'"
-        ) from error
+    bnb = _bitsandbytes(bits)
     rows, columns = weight.shape
     layer: nn.Module
     if bits == 8:
@@ -102,3 +101,24 @@ def quantised_linear(weight: Tensor, bits: int, dtype: torch.dtype, device: torc
             weight.to(dtype), requires_grad=False, quant_type="nf4", blocksize=_BLOCK, module=layer
         )
     return layer.to(device)  # this is when the weight is quantised
+
+
+def _bitsandbytes(bits: int) -> ModuleType:
+    """Import bitsandbytes, without the code that it would fetch from the network and run on some CPUs."""
+    before = sys.modules.get("kernels")
+    sys.modules["kernels"] = None  # type: ignore[assignment]  # importing it fails
+    log = logging.getLogger("bitsandbytes.backends.cpu.ops")
+    level = log.level
+    log.setLevel(logging.ERROR)  # it warns of that
+    try:
+        return importlib.import_module("bitsandbytes")
+    except ImportError as error:
+        raise ImportError(
+            f"expected bitsandbytes for weights in {bits} bits: pip install 'ivm-ros[quantised]'"
+        ) from error
+    finally:
+        log.setLevel(level)
+        if before is None:
+            del sys.modules["kernels"]
+        else:
+            sys.modules["kernels"] = before
