@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
+import sys
+from types import SimpleNamespace
+
 import pytest
+import torch
+from pages import DOCS, section
 
 import ivm_ros
-from ivm_ros.cli import doctor
+from ivm_ros.cli import doctor, main, memory
+from ivm_ros.models import registry
+from ivm_ros.models.memory import MemoryNeed
+from ivm_ros.models.registry import ModelEntry
+
+NO_TRANSFORMERS = "needs the extra: pip install 'ivm-ros[transformers]'"
+GB = 10**9
 
 
 def by_subject():
@@ -44,6 +55,66 @@ def test_a_check_that_raises_is_a_finding(monkeypatch):
     assert finding.state == "broken"
     assert "libfoo" in finding.text
     assert finding.remedy == "install it"
+
+
+def test_a_model_that_does_not_ship_is_not_loaded(monkeypatch):
+    loaded = []
+    monkeypatch.setattr(ivm_ros, "load", lambda name: loaded.append(name) or (lambda *asked: None))
+    findings = by_subject()
+    ships = {entry.name: entry.ships for entry in ivm_ros.available()}
+    assert loaded == [name for name in ships if ships[name]]
+    for name in set(ships) - set(loaded):
+        finding = findings[f"model {name}"]
+        assert finding.state == "absent"
+        assert "--checkpoint" in finding.remedy and f"docs/{name}.md" in finding.remedy
+        assert (DOCS / f"{name}.md").exists()
+
+
+def test_a_model_without_its_library_names_the_extra(monkeypatch):
+    entry = ModelEntry("big", "a large one", ".big:load", extra="whales", memory=".big:memory")
+    monkeypatch.setitem(registry._BY_NAME, "big", entry)
+    monkeypatch.setattr(ivm_ros, "available", lambda: (entry,))
+    finding = by_subject()["model big"]
+    assert finding.state == "absent"
+    assert "pip install 'ivm-ros[whales]'" in finding.text
+
+
+@pytest.mark.parametrize(
+    ("gigabytes", "integrated", "said"),
+    [
+        (80, False, "precision=float32 fits Some GPU, 80.0 GB: it needs 33.0 GB"),
+        (8, False, "precision=4bit with pip install 'ivm-ros[quantised]' fits Some GPU, 8.0 GB"),
+        (8, True, "too large for Some GPU, 8.0 GB: 4bit needs 6.5 GB beside 2.5 GB"),
+    ],
+)
+def test_the_precision_that_fits_the_gpu_is_named(monkeypatch, gigabytes, integrated, said):
+    gpu = SimpleNamespace(name="Some GPU", total_memory=gigabytes * GB, is_integrated=integrated)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda index: gpu)
+    needs = [
+        MemoryNeed("float32", {"all": 31 * GB}, 0, 2 * GB),
+        MemoryNeed("4bit", {"all": 5 * GB}, 0, 3 * GB // 2, extra="quantised"),
+    ]
+    assert memory.fit_here(needs).startswith(said)
+
+
+def test_without_a_gpu_the_memory_of_the_machine_counts(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    machine = memory.this_machine()
+    assert machine.memory > GB / 2 and machine.reserve == memory.RESERVE
+
+
+def test_what_runs_where_is_on_the_page(monkeypatch, capsys):
+    pytest.importorskip("transformers", reason=NO_TRANSFORMERS)
+    monkeypatch.setattr(sys, "argv", ["ivm-ros", "doctor", "--memory"])
+    with pytest.raises(SystemExit) as end:
+        main()
+    printed = [line.rstrip() for line in capsys.readouterr().out.splitlines()]
+    assert not end.value.code
+    assert max(map(len, printed)) <= 100
+    general, here = printed[:-1], printed[-1]
+    assert here.startswith("Here: ")
+    assert "\n".join(general) in section(DOCS / "ivm.md", "What runs where")
 
 
 @pytest.mark.parametrize("subject", ["Python", "numpy", "cv2", "torch", "model ivm-tiny"])

@@ -161,11 +161,14 @@ def convert(
 
 
 @app.command()
-def doctor() -> None:
+def doctor(
+    memory: Annotated[bool, typer.Option("--memory", help="Print which model runs where, instead.")] = False,
+) -> None:
     """Say which ROS 2, device, packages, models and weights are usable, and what to do about the others."""
     from ivm_ros.cli.doctor import run_doctor
+    from ivm_ros.cli.memory import print_memory
 
-    raise typer.Exit(run_doctor())
+    raise typer.Exit(print_memory() if memory else run_doctor())
 
 
 def main() -> None:

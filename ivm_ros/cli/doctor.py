@@ -18,6 +18,8 @@ from rich.markup import escape
 from rich.table import Table
 
 import ivm_ros
+from ivm_ros.cli.memory import fit_here
+from ivm_ros.models.registry import ModelEntry, memory_needs
 
 
 class Finding(NamedTuple):
@@ -33,6 +35,8 @@ _OPTIONAL = {
     "rosbags": ("playing rosbag2 and MCAP files", "pip install 'ivm-ros[bags]'"),
     "rosbags.image": ("Bayer, YUV and 16-bit encodings", "pip install 'ivm-ros[bags]'"),
     "mujoco": ("rendering tabletop scenes", "pip install 'ivm-ros[sim]'"),
+    "transformers": ("the model ivm", "pip install 'ivm-ros[transformers]'"),
+    "bitsandbytes": ("weights in 8 and 4 bits", "pip install 'ivm-ros[quantised]'"),
     "tensorboard": ("training curves", "pip install 'ivm-ros[train]'"),
     "tkinter": ("the demo's window", "apt install python3-tk"),
     "launch_ros": ("ros2 launch", "apt install ros-$ROS_DISTRO-launch-ros (not on PyPI)"),
@@ -78,20 +82,35 @@ def _optional() -> Iterator[Finding]:
 
 def _models() -> Iterator[Finding]:
     for entry in ivm_ros.available():
-        try:
-            started = time.monotonic()
-            grounder = ivm_ros.load(entry.name)
-            loaded = time.monotonic()
-            grounder(np.zeros((480, 640, 3), np.uint8), "the red cup")
-        except Exception as error:  # whatever can be wrong with weights or devices
-            yield Finding(f"model {entry.name}", "broken", str(error), "give its files with --checkpoint")
-        else:
-            yield Finding(
-                f"model {entry.name}",
-                "ok",
-                f"{entry.description}; loads in {loaded - started:.1f} s, "
-                f"first answer in {time.monotonic() - loaded:.1f} s",
-            )
+        yield _answer(entry) if entry.ships else _prospect(entry)
+
+
+def _answer(entry: ModelEntry) -> Finding:
+    """Load a model that ships with the package, and ask it something."""
+    try:
+        started = time.monotonic()
+        grounder = ivm_ros.load(entry.name)
+        loaded = time.monotonic()
+        grounder(np.zeros((480, 640, 3), np.uint8), "the red cup")
+    except Exception as error:  # whatever can be wrong with weights or devices
+        return Finding(f"model {entry.name}", "broken", str(error), "install ivm-ros again")
+    return Finding(
+        f"model {entry.name}",
+        "ok",
+        f"{entry.description}; loads in {loaded - started:.1f} s, "
+        f"first answer in {time.monotonic() - loaded:.1f} s",
+    )
+
+
+def _prospect(entry: ModelEntry) -> Finding:
+    """Say what a model needs whose weights somebody else has."""
+    remedy = f"get its files (docs/{entry.name}.md), give them with --checkpoint"
+    try:
+        needs = memory_needs(entry.name)
+    except ImportError as error:
+        return Finding(f"model {entry.name}", "absent", f"{entry.description}; {error}", remedy)
+    fit = f"; {fit_here(needs)}" if needs else ""
+    return Finding(f"model {entry.name}", "absent", f"{entry.description}{fit}", remedy)
 
 
 _CHECKS: dict[str, tuple[Callable[[], Iterator[Finding]], str]] = {
