@@ -63,8 +63,9 @@ def main(
 ) -> None:
     """Print computed and measured bytes of each precision."""
     needs = {need.precision: need for need in memory_needs(SIZES[size]())}
-    table = Table(title=f"IVM, {size} size, GB: computed / measured on a CPU")
-    for column in ("", "weights", "total", *(f"frame {n + 1}" for n in range(frames)), "seconds"):
+    table = Table(title=f"IVM, {size} size: GB computed / measured, seconds of the last picture")
+    pictures = [f"picture {number + 1}" for number in range(frames)]
+    for column in ("", "weights", "total", *pictures, "encode", "ground", "again", "share"):
         table.add_column(column, justify="right")
     for name in precisions:
         need = needs[name]
@@ -75,7 +76,8 @@ def main(
         with multiprocessing.get_context("spawn").Pool(1) as pool:
             measured = pool.apply(measure, (name, size, frames, threads))
         table.add_row(*_row(need, measured))
-        Console(width=100).print(table)
+    Console(width=100).print(table)
+    log("share: of the second instruction's seconds in those of encode and the first")
 
 
 def measure(name: str, size: str, frames: int, threads: int) -> Measured:
@@ -103,7 +105,7 @@ def measure(name: str, size: str, frames: int, threads: int) -> Measured:
     for number in range(frames):
         Path("/proc/self/clear_refs").write_text("5")  # the kernel's peak begins anew
         features, encode = timed(lambda: grounder.encode(image))
-        log(f"{name}: frame {number + 1} encoded in {encode:.1f} s")
+        log(f"{name}: picture {number + 1} encoded in {encode:.1f} s")
         first, second = (timed(partial(grounder.ground, features, words))[1] for words in INSTRUCTIONS[:2])
         peaks.append(_memory("/proc/self/status", "VmHWM") - before)
         times.append((encode, first, second))
@@ -131,7 +133,8 @@ def _row(need: MemoryNeed, measured: Measured) -> list[str]:
         f"{_gb(sum(need.weights.values()))} / {_gb(measured.weights)}",
         _gb(need.total),
         *(f"{_gb(peak)} ({peak / need.total - 1:+.1%})" for peak in measured.frames),
-        f"encode {encode:.1f}, ground {first:.1f}, again {second:.1f} = {second / (encode + first):.1%}",
+        *(f"{seconds:.1f}" for seconds in (encode, first, second)),
+        f"{second / (encode + first):.1%}",
     ]
 
 

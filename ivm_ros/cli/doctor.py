@@ -35,7 +35,7 @@ _OPTIONAL = {
     "rosbags": ("playing rosbag2 and MCAP files", "pip install 'ivm-ros[bags]'"),
     "rosbags.image": ("Bayer, YUV and 16-bit encodings", "pip install 'ivm-ros[bags]'"),
     "mujoco": ("rendering tabletop scenes", "pip install 'ivm-ros[sim]'"),
-    "transformers": ("the model ivm", "pip install 'ivm-ros[transformers]'"),
+    "transformers": ("published models", "pip install 'ivm-ros[transformers]'"),
     "bitsandbytes": ("weights in 8 and 4 bits", "pip install 'ivm-ros[quantised]'"),
     "tensorboard": ("training curves", "pip install 'ivm-ros[train]'"),
     "tkinter": ("the demo's window", "apt install python3-tk"),
