@@ -12,7 +12,9 @@ import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
@@ -21,6 +23,13 @@ from torch import Tensor, nn
 _INDEX_SUFFIX = ".safetensors.index.json"
 _TORCH_SUFFIXES = {".pt", ".pth", ".bin", ".ckpt"}
 _SHOWN = 20
+_SCALAR: Any = np.float64(0).__reduce__()[0]
+_NUMBERS: list[Any] = [
+    np.dtype,
+    *(type(np.dtype(code)) for code in "?bhilqBHILQefd"),
+    *((_SCALAR, f"numpy.{core}.multiarray.scalar") for core in ("core", "_core")),
+]
+"""Of NumPy's, what a number in a file of a training run is made of; they hold data and run nothing."""
 
 
 class CheckpointError(ValueError):
@@ -60,7 +69,7 @@ def _listed(keys: Sequence[str]) -> str:
     return ", ".join(keys[:_SHOWN]) + more
 
 
-def read_state_dict(path: Path | str, mapped: bool = False) -> dict[str, Tensor]:
+def read_state_dict(path: Path | str, mapped: bool = False, inside: Sequence[str] = ()) -> dict[str, Tensor]:
     """Read a checkpoint's tensors, on the CPU.
 
     Args:
@@ -68,6 +77,8 @@ def read_state_dict(path: Path | str, mapped: bool = False) -> dict[str, Tensor]
             file (`.pt`, `.pth`, `.bin`, `.ckpt`) that holds a state dict.
         mapped: whether tensors may stay in the file until they are used, for files larger than memory; the
             file must not change as long as they are.
+        inside: of a torch file, keys under which the state dict may lie beside what else a training run
+            keeps; the first that there is counts, and where there is none, the file is the state dict.
 
     Raises:
         CheckpointError: the file is missing, of another format, corrupt, or holds more than tensors.
@@ -81,11 +92,16 @@ def read_state_dict(path: Path | str, mapped: bool = False) -> dict[str, Tensor]
         known = ", ".join([".safetensors", *sorted(_TORCH_SUFFIXES)])
         raise CheckpointError(f"expected a checkpoint that ends with one of {known}, got {path}")
     try:
-        state = torch.load(path, map_location="cpu", weights_only=True, mmap=mapped and zipfile.is_zipfile(path))
+        with torch.serialization.safe_globals(_NUMBERS):
+            state = torch.load(
+                path, map_location="cpu", weights_only=True, mmap=mapped and zipfile.is_zipfile(path)
+            )
     except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, OSError) as error:
         raise CheckpointError(
             f"cannot read {path}: it is corrupt, or holds more than tensors, which is refused ({error})"
         ) from error
+    if isinstance(state, Mapping):
+        state = next((state[key] for key in inside if key in state), state)
     if not isinstance(state, Mapping) or not all(isinstance(value, Tensor) for value in state.values()):
         raise CheckpointError(f"expected {path} to hold a state dict of tensors, got {type(state).__name__}")
     return dict(state)

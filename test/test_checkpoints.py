@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+import zipfile
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
@@ -43,6 +45,37 @@ def test_torch_files_load(tmp_path, state, suffix):
     path = tmp_path / f"x{suffix}"
     torch.save(state, path)
     assert torch.equal(read_state_dict(path)["weight"], state["weight"])
+
+
+@pytest.mark.parametrize("core", ["numpy.core.multiarray", "numpy._core.multiarray"])
+def test_a_training_runs_file_gives_its_state_dict_alone(tmp_path, state, core):
+    run = {
+        "state_dict": state,
+        "optimizer": {"state": {0: {"step": torch.ones(1)}}, "param_groups": [{"betas": (0.9, 0.98)}]},
+        "epoch": 9,
+        "best": np.float64(0.75),
+        "lr": np.float32(0.1),
+    }
+    torch.save(run, tmp_path / "new.pth")
+    path = tmp_path / "x.pth"
+    rename(tmp_path / "new.pth", path, core)
+    assert read_state_dict(path, inside=("model", "state_dict")).keys() == state.keys()
+    torch.save(state, path)
+    assert read_state_dict(path, inside=("model", "state_dict")).keys() == state.keys()
+    torch.save({"state_dict": state, "hook": NotATensor()}, path)
+    with pytest.raises(CheckpointError, match="more than tensors"):
+        read_state_dict(path, inside=("state_dict",))
+
+
+def rename(source, target, core):
+    """Write a torch file again as another NumPy would have: its module of scalars moved in version 2."""
+    with zipfile.ZipFile(source) as old, zipfile.ZipFile(target, "w") as new:
+        for item in old.infolist():
+            data = old.read(item)
+            if item.filename.endswith("data.pkl"):
+                for name in (b"numpy.core.multiarray", b"numpy._core.multiarray"):
+                    data = data.replace(b"c" + name + b"\n", b"c" + core.encode() + b"\n")
+            new.writestr(item, data)
 
 
 def test_half_precision_becomes_the_modules(state):
