@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ivm_ros.evaluation.metrics import Metrics, box_iou
+from ivm_ros.evaluation.metrics import Metrics, area_under_roc
+from ivm_ros.evaluation.overlap import box_iou
 from ivm_ros.grounding import Grounding, Target
 
 
@@ -64,3 +65,12 @@ def test_what_was_never_asked_is_none():
     metrics.add(answer(), [], [])
     assert metrics.fractions()["giou"] is None
     assert metrics.fractions()["n_acc"] == 1.0
+
+
+@pytest.mark.parametrize(
+    ("positive", "negative", "area"),
+    [([2.0, 3.0], [0.0, 1.0], 1.0), ([0.0], [1.0], 0.0), ([1.0], [1.0], 0.5), ([0.0, 2.0], [1.0], 0.5)],
+)
+def test_area_under_roc(positive, negative, area):
+    assert area_under_roc(positive, negative) == area
+    assert np.isnan(area_under_roc(positive, []))

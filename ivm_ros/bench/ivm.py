@@ -12,7 +12,7 @@ from ivm_ros.bench.plain_ivm import Habits, PlainIvm
 from ivm_ros.bench.random_ivm import INSTRUCTIONS
 from ivm_ros.bench.suite import Alternative, Comparison, Options, require_agreement
 from ivm_ros.clip import load_clip
-from ivm_ros.evaluation.metrics import mask_overlap
+from ivm_ros.evaluation.overlap import mask_overlap
 from ivm_ros.grounding import Heatmap, Image
 from ivm_ros.models.ivm.grounder import IvmGrounder
 

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from ivm_ros.evaluation.metrics import mask_overlap
+from ivm_ros.evaluation.overlap import mask_overlap
 from ivm_ros.grounding import Mask
 
 

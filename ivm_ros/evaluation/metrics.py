@@ -1,96 +1,113 @@
-"""How good groundings are: masks, boxes, and saying "not there", accumulated sample by sample.
+"""How good a model's groundings are: all metrics that a `Grounding` has, accumulated sample by sample.
 
-The words are the field's: gIoU and cIoU, N-acc and T-acc as in gRefCOCO's generalized referring
-expression segmentation, Acc@0.5 as in referring expression comprehension.
+What each metric is, and who published it, lies beside: masks in `masks`, boxes in `boxes`, groups in
+`groups`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.typing import ArrayLike
 
+from ivm_ros.evaluation.boxes import AveragePrecision, Grec
+from ivm_ros.evaluation.groups import RRefCoco
+from ivm_ros.evaluation.masks import Gres, Res
+from ivm_ros.evaluation.overlap import box_iou, mask_overlap
+from ivm_ros.evaluation.tally import Share, Tally
 from ivm_ros.grounding import Box, Grounding, Mask
 
 ACCEPTED_BOX_IOU = 0.5
 
 
-def box_iou(first: Box, second: Box) -> float:
-    """Return intersection over union of two half-open (x_min, y_min, x_max, y_max) boxes."""
-    width = min(first[2], second[2]) - max(first[0], second[0])
-    height = min(first[3], second[3]) - max(first[1], second[1])
-    if width <= 0 or height <= 0:
-        return 0.0
-    areas = ((x_max - x_min) * (y_max - y_min) for x_min, y_min, x_max, y_max in (first, second))
-    return width * height / (sum(areas) - width * height)
-
-
-def mask_overlap(first: Mask, second: Mask) -> tuple[int, int]:
-    """Return the numbers of pixels in the intersection and in the union of two masks."""
-    return int(np.count_nonzero(first & second)), int(np.count_nonzero(first | second))
+def area_under_roc(positive: ArrayLike, negative: ArrayLike) -> float:
+    """Return the probability that a positive scores above a negative (Mann, Whitney); NaN without either."""
+    difference = np.subtract.outer(np.asarray(positive), np.asarray(negative))
+    return float(((difference > 0) + 0.5 * (difference == 0)).mean()) if difference.size else float("nan")
 
 
 @dataclass
-class Metrics:
-    """Sums over the samples seen so far; the properties are fractions in [0, 1], None where undefined."""
+class Metrics(Tally):
+    """Integer sums over the samples seen so far: exact in any order, however they are spread over processes.
 
-    present: int = 0  # samples with at least one target
-    absent: int = 0  # samples with none
-    iou_sum: float = 0.0  # of the present ones
-    intersection: int = 0
-    union: int = 0
-    boxes_right: int = 0
-    present_kept: int = 0
-    absent_rejected: int = 0
+    Memory does not grow with the samples. Masks are the unions of the targets, boxes the targets' own: what
+    the model decided for. So a phrase is rejected where there is no target, and its mask is empty then.
+    """
 
-    def add(self, grounding: Grounding, masks: Sequence[Mask], boxes: Sequence[Box]) -> float:
-        """Add one sample; return its mask IoU (for an absent target: 1 if nothing was found, else 0).
+    best_box: Share = field(default_factory=Share)
+    boxes: Grec = field(default_factory=Grec)
+    ranked: AveragePrecision = field(default_factory=AveragePrecision)
+    present: Res = field(default_factory=Res)
+    masks: Gres = field(default_factory=Gres)
+    groups: RRefCoco = field(default_factory=RRefCoco)
+
+    def add(
+        self,
+        grounding: Grounding,
+        masks: Sequence[Mask] | None,
+        boxes: Sequence[Box],
+        *,
+        ignored: Mask | None = None,
+        group: tuple[str, int] | None = None,
+    ) -> float:
+        """Add one sample; return its IoU (for an absent target: 1 if nothing was found, else 0).
 
         Args:
             grounding: the model's answer.
-            masks: the targets' true (H, W) masks; none where nothing matches.
+            masks: the targets' true (H, W) masks, none where nothing matches; None where boxes alone are
+                known, then the IoU is the best box's.
             boxes: their boxes, in the same order.
+            ignored: (H, W) bool, pixels that do not count for masks.
+            group: name and number of samples of what the sample is measured together with, as R-RefCOCO's
+                are.
         """
-        if not masks:
-            self.absent += 1
-            self.absent_rejected += not grounding.found
-            self.union += int(np.count_nonzero(grounding.mask))
-            return 0.0 if grounding.found else 1.0
-        intersection, union = mask_overlap(grounding.mask, np.logical_or.reduce(list(masks)))
-        iou = intersection / union if union else 0.0
-        self.present += 1
-        self.present_kept += grounding.found
-        self.iou_sum += iou
-        self.intersection += intersection
-        self.union += union
-        if grounding.found:
-            best = grounding.targets[0].box
-            self.boxes_right += any(box_iou(best, box) >= ACCEPTED_BOX_IOU for box in boxes)
+        best_iou = self._add_boxes(grounding, boxes)
+        if masks is None:
+            return best_iou
+        present, rejected = bool(masks), not grounding.found
+        true = np.logical_or.reduce(list(masks)) if masks else np.zeros_like(grounding.mask)
+        overlap = mask_overlap(grounding.mask, true, ignored)
+        self.masks.add(overlap, present, rejected)
+        if present:
+            self.present.add(overlap)
+        if group is not None:
+            self.groups.add(*group, overlap, present, rejected)
+        return overlap.iou if present else float(rejected)
+
+    def _add_boxes(self, grounding: Grounding, boxes: Sequence[Box]) -> float:
+        found = [target.box for target in grounding.targets]
+        self.boxes.add(found, boxes)
+        self.ranked.add([(target.score, target.box) for target in grounding.targets], boxes)
+        if not boxes:
+            return float(not found)
+        iou = max((box_iou(found[0], box) for box in boxes), default=0.0) if found else 0.0
+        self.best_box.add(iou >= ACCEPTED_BOX_IOU)
         return iou
 
     @property
     def samples(self) -> int:
         """Return how many samples were added."""
-        return self.present + self.absent
+        return self.boxes.right.samples
 
     def fractions(self) -> dict[str, float | None]:
-        """Return all metrics by name.
+        """Return all metrics by name, None where no sample defines them.
 
-        `giou`: mean mask IoU of the present targets. `giou_all`: the same with absent ones as 1 or 0
-        (gRefCOCO's gIoU). `ciou`: summed intersection over summed union of all samples. `acc_50`: present
-        samples whose best box overlaps a true one by IoU >= 0.5. `n_acc`: absent ones answered with no
-        target. `t_acc`: present ones answered with some target.
+        `giou`: mean mask IoU of the present targets. `giou_all`, `ciou`: gRefCOCO's, as in `Gres`. `oiou`,
+        `pr_*`: of the present targets, as in `Res`. `acc_50`: present samples whose best box overlaps a true
+        one by IoU >= 0.5. `f1score`, `n_acc`, `t_acc`: as in `Grec`. `ap`, `ap_50`: as in
+        `AveragePrecision`, over the targets that the model returned. `riou`, `mrr`: as in `RRefCoco`.
         """
+        present, masks, groups = self.present.fractions(), self.masks.fractions(), self.groups.fractions()
         return {
-            "giou": _share(self.iou_sum, self.present),
-            "giou_all": _share(self.iou_sum + self.absent_rejected, self.samples),
-            "ciou": _share(self.intersection, self.union),
-            "acc_50": _share(self.boxes_right, self.present),
-            "n_acc": _share(self.absent_rejected, self.absent),
-            "t_acc": _share(self.present_kept, self.present),
+            "giou": present.pop("miou"),
+            "giou_all": masks["giou"],
+            "ciou": masks["ciou"],
+            "acc_50": self.best_box.value,
+            **self.boxes.fractions(),
+            **present,
+            **self.ranked.fractions(),
+            "riou": groups["riou"],
+            "mrr": groups["mrr"],
         }
-
-
-def _share(part: float, whole: float) -> float | None:
-    return part / whole if whole else None

@@ -24,7 +24,7 @@ from rich.progress import track
 
 from ivm_ros.checkpoints import read_metadata
 from ivm_ros.datasets.folder import Folder
-from ivm_ros.evaluation.metrics import mask_overlap
+from ivm_ros.evaluation.overlap import mask_overlap
 from ivm_ros.evaluation.runner import evaluate
 from ivm_ros.models.ivm_tiny.grounder import Calibration, TinyGrounder, load_weights, save_weights
 from ivm_ros.models.ivm_tiny.model import IvmTiny
