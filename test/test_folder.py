@@ -107,7 +107,7 @@ def test_a_bad_entry_is_refused_by_name(
     change(folder, 1, **changes)
     with pytest.raises(RecordError) as caught:
         list(Folder(folder))
-    assert (caught.value.line, caught.value.field) == (1, field)
+    assert (caught.value.record, caught.value.field) == (1, field)
     assert str(caught.value).startswith(f'{folder / INDEX}:1: field "{field}": ')
     assert words in str(caught.value)
 
@@ -125,7 +125,7 @@ def test_bad_entries_can_be_skipped_and_are_counted(folder: Path) -> None:
     dataset = Folder(folder, skip_bad=True)
     for _ in range(2):  # the count is that of the latest pass, not of all
         assert [sample.instruction for sample in dataset] == ["the red cup", "the duck"]
-        assert [(error.line, error.field) for error in dataset.skipped] == [(2, "instruction")]
+        assert [(error.record, error.field) for error in dataset.skipped] == [(2, "instruction")]
     assert len(dataset) == 3
 
 
@@ -134,7 +134,7 @@ def test_blank_lines_do_not_shift_line_numbers(folder: Path) -> None:
     (folder / INDEX).write_text("\n" + text + "\n{}\n")
     with pytest.raises(RecordError) as caught:
         list(Folder(folder))
-    assert caught.value.line == 6
+    assert caught.value.record == 6
 
 
 def test_a_folder_without_index_is_refused(tmp_path: Path) -> None:

@@ -126,7 +126,7 @@ def test_a_bad_record_is_refused_by_name(root: Path, changes: dict[str, Any], fi
     change(root, 1, **changes)
     with pytest.raises(RecordError) as caught:
         read(root)
-    assert (caught.value.line, caught.value.field) == (1, field)
+    assert (caught.value.record, caught.value.field) == (1, field)
     assert str(caught.value).startswith(f'{root / META}:1: field "{field}": ')
     assert words in str(caught.value)
 
@@ -139,7 +139,10 @@ def test_bad_records_are_skipped_and_counted_or_refused(root: Path) -> None:
     assert len(dataset) == 6
     for _ in range(2):  # the count is that of the latest pass, not of all
         assert [sample.uuid for sample in dataset] == ["h0", "r0", "r1", "v0"]
-        assert [(error.line, error.field) for error in dataset.skipped] == [(2, "instruction"), (3, "(line)")]
+        assert [(error.record, error.field) for error in dataset.skipped] == [
+            (2, "instruction"),
+            (3, "(line)"),
+        ]
     with pytest.raises(RecordError, match=r'meta.jsonl:2: field "instruction"'):
         list(IvmMix(find_sources(root)))
 

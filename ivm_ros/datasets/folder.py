@@ -14,9 +14,6 @@ Others are ignored. `folder_writer` writes it.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -24,53 +21,27 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from ivm_ros.datasets.records import JsonLines, Record, RecordError
-from ivm_ros.grounding import Box, Image, InvalidInstructionError, Mask, check_instruction
+from ivm_ros.datasets.records import JsonLines, Record
+from ivm_ros.datasets.samples import Dataset, Sample
+from ivm_ros.grounding import Box, Mask
 
 INDEX = "index.jsonl"
 
 
-@dataclass(frozen=True, eq=False)
-class Sample:
-    """One instruction about one picture, and its answer.
-
-    Attributes:
-        image: (H, W, 3) uint8 RGB.
-        instruction: in words, not empty.
-        masks: (H, W) bool, one for each target; empty where nothing matches.
-        boxes: (x_min, y_min, x_max, y_max) half-open pixels, one for each mask.
-        tag: what kind of question it is, where the folder says so.
-        intrinsics: (fx, fy, cx, cy) pixels, where the folder has them.
-        depth: (H, W) uint16 millimetres, 0 where unknown, where the folder has it.
-    """
-
-    image: Image
-    instruction: str
-    masks: tuple[Mask, ...]
-    boxes: tuple[Box, ...]
-    tag: str | None = None
-    intrinsics: tuple[float, float, float, float] | None = None
-    depth: npt.NDArray[np.uint16] | None = None
-
-
-class Folder:
-    """A dataset in the folder format; iterate it for its samples, which are read one by one.
-
-    Attributes:
-        skipped: the errors of entries that the latest iteration left out.
+class Folder(Dataset[Sample]):
+    """A dataset in the folder format.
 
     Args:
         path: of the folder.
-        skip_bad: leave out entries that do not follow the format and collect their errors; else raise.
+        skip_bad: see `Dataset`.
 
     Raises:
         FileNotFoundError: no index in the folder.
     """
 
     def __init__(self, path: Path, skip_bad: bool = False) -> None:
+        super().__init__(skip_bad)
         self.path = Path(path)
-        self.skip_bad = skip_bad
-        self.skipped: list[RecordError] = []
         self.index = self.path / INDEX
         if not self.index.is_file():
             raise FileNotFoundError(f"expected the file {INDEX} in {self.path}; the folder format needs one")
@@ -80,16 +51,10 @@ class Folder:
         """Return the number of entries, good and bad."""
         return len(self._lines)
 
-    def __iter__(self) -> Iterator[Sample]:
-        """Yield the samples in the order of the index; raise `RecordError` at a bad one, or skip it."""
-        self.skipped = []
-        for index in range(len(self)):
-            try:
-                yield _Entry(self._lines, index).sample()
-            except RecordError as error:
-                if not self.skip_bad:
-                    raise
-                self.skipped.append(error)
+    def read(self, index: int) -> Sample:
+        """Return the sample of entry `index`, from 0 on."""
+        self.check_index(index)
+        return _Entry(self._lines, index).sample()
 
 
 class _Entry(Record):
@@ -97,10 +62,7 @@ class _Entry(Record):
 
     def sample(self) -> Sample:
         image = np.ascontiguousarray(self._picture("image", self.text("image"), cv2.IMREAD_COLOR)[..., ::-1])
-        try:
-            instruction = check_instruction(self.text("instruction"))
-        except InvalidInstructionError as error:
-            raise self.error("instruction", str(error)) from error
+        instruction = self.instruction("instruction", self.text("instruction"))
         names, corners = self.sequence("masks"), self.sequence("boxes")
         if len(names) != len(corners):
             problem = f"expected one box for each mask, got {len(corners)} boxes and {len(names)} masks"
@@ -109,7 +71,7 @@ class _Entry(Record):
         return Sample(
             image=image,
             instruction=instruction,
-            masks=tuple(self._mask(i, name, size) for i, name in enumerate(names)),
+            annotated=tuple(self._mask(i, name, size) for i, name in enumerate(names)),
             boxes=tuple(self._box(i, box, size) for i, box in enumerate(corners)),
             tag=self.text("tag") if "tag" in self.fields else None,
             intrinsics=self._intrinsics(),
@@ -133,24 +95,17 @@ class _Entry(Record):
 
     def _box(self, position: int, box: Any, size: tuple[int, int]) -> Box:
         field = f"boxes[{position}]"
-        x_min, y_min, x_max, y_max = self._numbers(field, box)
+        x_min, y_min, x_max, y_max = self.numbers(field, box)
         height, width = size
         if not (0 <= x_min < x_max <= width and 0 <= y_min < y_max <= height):
             order = f"0 <= x_min < x_max <= {width} and 0 <= y_min < y_max <= {height}"
             raise self.error(field, f"expected {order}, got {box}")
         return (x_min, y_min, x_max, y_max)
 
-    def _numbers(self, field: str, values: Any) -> tuple[float, float, float, float]:
-        """Return four finite numbers."""
-        numbers = [v for v in values if type(v) in (int, float)] if isinstance(values, list) else []
-        if len(numbers) != 4 or len(values) != 4 or not all(map(math.isfinite, numbers)):
-            raise self.error(field, f"expected four finite numbers, got {values!r}")
-        return (float(numbers[0]), float(numbers[1]), float(numbers[2]), float(numbers[3]))
-
     def _intrinsics(self) -> tuple[float, float, float, float] | None:
         if "intrinsics" not in self.fields:
             return None
-        return self._numbers("intrinsics", self.fields["intrinsics"])
+        return self.numbers("intrinsics", self.fields["intrinsics"])
 
     def _depth(self, size: tuple[int, int]) -> npt.NDArray[np.uint16] | None:
         if "depth" not in self.fields:

@@ -10,18 +10,18 @@ under a mask root. Other fields are ignored. People made the labels of one sourc
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
-from typing import Any
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
-from ivm_ros.datasets.records import JsonLines, Record, RecordError
-from ivm_ros.grounding import Heatmap, Image, InvalidInstructionError, check_instruction
+from ivm_ros.datasets.records import JsonLines, Record
+from ivm_ros.datasets.samples import Dataset
+from ivm_ros.grounding import Heatmap, Image
 
 PARTS = {"HumanLabelData": True, "RobotMachineData": False, "VQAMachineData": False}
 """The published parts, each a zip of this name; whether people made the labels."""
@@ -80,15 +80,12 @@ class MixSample:
     uuid: str
 
 
-class IvmMix:
-    """Sources in the layout of IVM-Mix-1M; records are read when they are asked for.
-
-    Attributes:
-        skipped: the errors of records that the latest iteration left out.
+class IvmMix(Dataset[MixSample]):
+    """Sources in the layout of IVM-Mix-1M.
 
     Args:
         sources: at least one.
-        skip_bad: an iteration leaves out unusable records and collects their errors; else it raises.
+        skip_bad: see `Dataset`.
 
     Raises:
         ValueError: no source.
@@ -98,9 +95,8 @@ class IvmMix:
     def __init__(self, sources: Sequence[Source], skip_bad: bool = False) -> None:
         if not sources:
             raise ValueError("expected at least one source of IVM-Mix-1M, got none")
+        super().__init__(skip_bad)
         self.sources = tuple(sources)
-        self.skip_bad = skip_bad
-        self.skipped: list[RecordError] = []
         self._lines = [JsonLines(source.meta) for source in self.sources]
         self._ends = np.cumsum([len(lines) for lines in self._lines])
 
@@ -108,16 +104,9 @@ class IvmMix:
         """Return the number of records, good and bad."""
         return int(self._ends[-1])
 
-    def __iter__(self) -> Iterator[MixSample]:
-        """Yield all samples in order, always the same; raise `RecordError` at a bad one, or skip it."""
-        self.skipped = []
-        for index in range(len(self)):
-            try:
-                yield self.item(index, Random(index))
-            except RecordError as error:
-                if not self.skip_bad:
-                    raise
-                self.skipped.append(error)
+    def read(self, index: int) -> MixSample:
+        """Return record `index`, from 0 on, always with the same one of its instructions."""
+        return self.item(index, Random(index))
 
     def item(self, index: int, random: Random) -> MixSample:
         """Read record `index`.
@@ -130,8 +119,7 @@ class IvmMix:
             RecordError: the record is unusable; says why.
             IndexError: there is no such record.
         """
-        if not 0 <= index < len(self):
-            raise IndexError(f"expected a record from 0 to {len(self) - 1}, got {index}")
+        self.check_index(index)
         which = int(np.searchsorted(self._ends, index, side="right"))
         lines = self._lines[which]
         record = _MixRecord(lines, index - int(self._ends[which]) + len(lines))
@@ -159,13 +147,7 @@ class _MixRecord(Record):
         given = self.sequence("instruction")
         if not given:
             raise self.error("instruction", "expected at least one instruction, got an empty list")
-        return [self._instruction(position, text) for position, text in enumerate(given)]
-
-    def _instruction(self, position: int, text: Any) -> str:
-        try:
-            return check_instruction(text)
-        except InvalidInstructionError as error:
-            raise self.error(f"instruction[{position}]", str(error)) from error
+        return [self.instruction(f"instruction[{position}]", text) for position, text in enumerate(given)]
 
 
 def decode_mask(mask: npt.NDArray[np.uint8]) -> npt.NDArray[np.float64]:

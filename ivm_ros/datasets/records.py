@@ -1,4 +1,4 @@
-"""Records of datasets in files of JSON lines; every complaint names file, line and field."""
+"""Records of datasets and the fields in them; every complaint names file, record and field."""
 
 from __future__ import annotations
 
@@ -12,14 +12,27 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from ivm_ros.grounding import InvalidInstructionError, check_instruction
+
 
 class RecordError(ValueError):
-    """A record that does not follow its format; says which file, line and field, and what was expected."""
+    """A record that does not follow its format; says which file, record and field, and what was expected.
 
-    def __init__(self, file: Path, line: int, field: str, problem: str) -> None:
-        super().__init__(f'{file}:{line}: field "{field}": {problem}')
-        self.line = line
+    Attributes:
+        record: the number of its line, or what else names it in its file, such as "ref_id 12".
+        field: the field at fault.
+    """
+
+    def __init__(self, file: Path, record: int | str, field: str, problem: str) -> None:
+        place = f"{file}:{record}" if isinstance(record, int) else f"{file}: {record}"
+        super().__init__(f'{place}: field "{field}": {problem}')
+        self.record = record
         self.field = field
+        self._parts = (file, record, field, problem)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Let it travel between processes."""
+        return type(self), self._parts
 
 
 class JsonLines:
@@ -54,30 +67,25 @@ class JsonLines:
             return number, lines.read(length).decode("utf-8-sig", errors="replace")
 
 
-class Record:
-    """One record of a file of JSON lines; its methods return a field's value or raise `RecordError`.
+class Fields:
+    """The fields of one record; its methods return a field's value or raise `RecordError`.
 
     Args:
-        lines: the file.
-        index: of the record.
+        file: that the record is in.
+        record: the number of its line, or what else names it.
+        fields: of the record.
     """
 
-    def __init__(self, lines: JsonLines, index: int) -> None:
-        self.file = lines.file
-        self.number, text = lines.read(index)
-        try:
-            record = json.loads(text)
-        except (ValueError, RecursionError) as error:
-            raise self.error(
-                "(line)", f"expected a JSON object, got text that is not JSON: {error}"
-            ) from error
-        if not isinstance(record, dict):
-            raise self.error("(line)", f"expected a JSON object, got {type(record).__name__}")
-        self.fields: dict[str, Any] = record
+    def __init__(self, file: Path, record: int | str, fields: Any) -> None:
+        self.file = file
+        self.record = record
+        if not isinstance(fields, dict):
+            raise self.error("(record)", f"expected fields by name, got {shown(fields)}")
+        self.fields: dict[str, Any] = fields
 
     def error(self, field: str, problem: str) -> RecordError:
         """Return the error that complains about a field."""
-        return RecordError(self.file, self.number, field, problem)
+        return RecordError(self.file, self.record, field, problem)
 
     def value(self, field: str) -> Any:
         """Return a field that must be there."""
@@ -89,14 +97,36 @@ class Record:
         """Return a field that must be text."""
         value = self.value(field)
         if not isinstance(value, str):
-            raise self.error(field, f"expected text, got {value!r}")
+            raise self.error(field, f"expected text, got {shown(value)}")
         return value
+
+    def integer(self, field: str) -> int:
+        """Return a field that must be a whole number."""
+        value = self.value(field)
+        if type(value) is not int:
+            raise self.error(field, f"expected a whole number, got {shown(value)}")
+        return value
+
+    def instruction(self, field: str, text: Any) -> str:
+        """Return text that must be usable as an instruction."""
+        try:
+            return check_instruction(text)
+        except InvalidInstructionError as error:
+            raise self.error(field, str(error)) from error
+
+    def numbers(self, field: str, values: Any) -> tuple[float, float, float, float]:
+        """Return what must be four finite numbers."""
+        given = values if isinstance(values, (list, tuple)) else []
+        numbers = [float(value) for value in given if is_finite(value)]
+        if len(numbers) != 4 or len(given) != 4:
+            raise self.error(field, f"expected four finite numbers, got {shown(values)}")
+        return (numbers[0], numbers[1], numbers[2], numbers[3])
 
     def sequence(self, field: str) -> list[Any]:
         """Return a field that must be a list."""
         value = self.value(field)
         if not isinstance(value, list):
-            raise self.error(field, f"expected a list, got {value!r}")
+            raise self.error(field, f"expected a list, got {shown(value)}")
         return value
 
     def picture(self, field: str, name: Any, roots: Sequence[Path], flags: int) -> npt.NDArray[Any]:
@@ -125,12 +155,68 @@ class Record:
             raise self.error(field, f"expected a picture, but {file} cannot be decoded or is cut off")
         return picture
 
-    def check_size(self, field: str, picture: npt.NDArray[Any], size: tuple[int, ...]) -> None:
+    def check_size(
+        self, field: str, picture: npt.NDArray[Any], size: tuple[int, ...], whose: str = "image's"
+    ) -> None:
         """Complain unless a picture has the (height, width) of the image that it belongs to."""
         if picture.shape[:2] != size[:2]:
             (height, width), (want_height, want_width) = picture.shape[:2], size[:2]
-            problem = f"expected the image's size {want_width}x{want_height}, got {width}x{height}"
+            problem = f"expected the {whose} size {want_width}x{want_height}, got {width}x{height}"
             raise self.error(field, problem)
+
+
+class Record(Fields):
+    """One record of a file of JSON lines.
+
+    Args:
+        lines: the file.
+        index: of the record.
+    """
+
+    def __init__(self, lines: JsonLines, index: int) -> None:
+        number, text = lines.read(index)
+        try:
+            fields = json.loads(text)
+        except (ValueError, RecursionError) as error:
+            problem = f"expected a JSON object, got text that is not JSON: {error}"
+            raise RecordError(lines.file, number, "(line)", problem) from error
+        if not isinstance(fields, dict):
+            problem = f"expected a JSON object, got {type(fields).__name__}"
+            raise RecordError(lines.file, number, "(line)", problem)
+        super().__init__(lines.file, number, fields)
+
+
+def read_json(file: Path, encodings: Sequence[str] = ("utf-8-sig",)) -> Any:
+    """Read a file of JSON.
+
+    Args:
+        file: to read.
+        encodings: of its text, tried in turn.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: it is no JSON.
+    """
+    data = file.read_bytes()
+    for encoding in encodings:
+        try:
+            return json.loads(data.decode(encoding))
+        except UnicodeDecodeError:
+            continue
+        except (ValueError, RecursionError) as error:
+            raise ValueError(f"{file}: expected JSON, got text that is not: {error}") from error
+    raise ValueError(f"{file}: expected text in {' or '.join(encodings)}, got other bytes")
+
+
+def is_finite(value: Any) -> bool:
+    """Tell whether a value is a number, of a size that pixels can have; true and false are none."""
+    return type(value) in (int, float) and abs(value) < 1e9
+
+
+def shown(value: Any) -> str:
+    """Return a value as a message shows it: not all of a long one."""
+    text = repr(value)
+    return text if len(text) <= 80 else f"{text[:77]}..."
 
 
 def _decode(file: Path, flags: int) -> npt.NDArray[Any] | None:
