@@ -12,7 +12,6 @@ from ivm_ros.training.dwsl import (
     joint_mask,
     mask_losses,
     sample_weights,
-    upsample,
     weighted_mask_loss,
 )
 
@@ -80,7 +79,3 @@ def test_the_joint_discriminator_sees_how_far_the_generator_agrees():
 def test_the_discriminator_is_rewarded_for_telling_people_from_machines():
     right, wrong = discriminator_loss(JUDGEMENT[[0, 2]], HUMAN[[0, 2]]), discriminator_loss(-JUDGEMENT, HUMAN)
     assert right < 0.01 < 1 < wrong
-
-
-def test_the_loss_is_taken_at_the_label_s_size():
-    assert upsample(torch.zeros(2, 1, 4, 4), (10, 12)).shape == (2, 10, 12)

@@ -94,11 +94,6 @@ def sample_weights(variant: str, evidence: Evidence) -> Tensor:
     return VARIANTS[variant].weigh(evidence)
 
 
-def upsample(logits: Tensor, size: tuple[int, int]) -> Tensor:
-    """Bring (B, 1, h, w) mask logits to (B, H, W), bilinearly: the size at which the loss is taken."""
-    return F.interpolate(logits.float(), size=size, mode="bilinear", align_corners=False)[:, 0]
-
-
 def mask_losses(logits: Tensor, heat: Tensor) -> tuple[Tensor, Tensor]:
     """Return cross entropy and dice loss of each sample, as the published IVM takes them.
 

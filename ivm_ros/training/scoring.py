@@ -13,6 +13,7 @@ import numpy.typing as npt
 import torch
 
 from ivm_ros.datasets.tabletop.instructions import Question
+from ivm_ros.evaluation.metrics import area_under_roc
 from ivm_ros.models.ivm_tiny.encoder import normalise
 from ivm_ros.models.ivm_tiny.model import IvmTiny
 from ivm_ros.training.data import Batch, ShardPool, make_batch
@@ -97,16 +98,8 @@ def summarise(cases: list[Case], threshold: float = 0.5) -> dict[str, float]:
     scores = {f"giou_{tag}": float(np.mean(values)) for tag, values in sorted(by_tag.items())}
     everything = [value for values in by_tag.values() for value in values]
     scores["giou"] = float(np.mean(everything)) if everything else float("nan")
-    scores["exist_auc"] = _auc(
+    scores["exist_auc"] = area_under_roc(
         [case.existence for case in cases if case.present],
         [case.existence for case in cases if not case.present],
     )
     return scores
-
-
-def _auc(positive: list[float], negative: list[float]) -> float:
-    """Return the probability that a positive scores above a negative (Mann and Whitney)."""
-    if not positive or not negative:
-        return float("nan")
-    difference = np.subtract.outer(positive, negative)
-    return float(((difference > 0) + 0.5 * (difference == 0)).mean())
