@@ -1,0 +1,82 @@
+"""COCO's `instances.json`: pictures, annotations and categories by their ids."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from ivm_ros.datasets.records import Fields, read_json, shown
+
+
+class Table:
+    """Records by their ids; a record whose id another one has as well is not to be had.
+
+    Args:
+        file: that they are in.
+        key: the field with the id.
+        records: from the file.
+        kind: what the ids are of, for messages.
+    """
+
+    def __init__(self, file: Path, key: str, records: Iterable[Any], kind: str) -> None:
+        self.file, self.key, self.kind = file, key, kind
+        self._records: dict[Any, Any] = {}
+        self._twice: set[Any] = set()
+        for record in records:
+            number = record.get(key) if isinstance(record, dict) else None
+            if type(number) is not int:
+                continue  # nothing can refer to it
+            if number in self._records:
+                self._twice.add(number)
+            self._records[number] = record
+
+    def find(self, number: Any, asked: Fields, field: str) -> Fields:
+        """Return the record with an id.
+
+        Args:
+            number: the id.
+            asked: the record that refers to it.
+            field: of that record, to complain about.
+
+        Raises:
+            RecordError: no record has the id, or several have.
+        """
+        if type(number) is not int or number not in self._records:
+            raise asked.error(field, f"expected the id of {self.kind} in {self.file}, got {shown(number)}")
+        if number in self._twice:
+            raise asked.error(
+                field, f"expected an id that {self.file} has once, got {number}, which it has twice"
+            )
+        return Fields(self.file, f"{self.kind} {number}", self._records[number])
+
+
+class Instances:
+    """The file `instances.json` of a dataset.
+
+    Args:
+        file: to read.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: it is no JSON, or lacks one of its three lists.
+    """
+
+    def __init__(self, file: Path) -> None:
+        content = read_json(file)
+        lists = [content.get(name) if isinstance(content, dict) else None for name in _LISTS]
+        for name, found in zip(_LISTS, lists, strict=True):
+            if not isinstance(found, list):
+                raise ValueError(f'{file}: expected a list "{name}", got {shown(found)}')
+        images, annotations, categories = (found or [] for found in lists)
+        self.images = Table(file, "id", images, "image")
+        self.annotations = Table(file, "id", annotations, "annotation")
+        self.categories = Table(file, "id", categories, "category")
+
+
+_LISTS = ("images", "annotations", "categories")
+
+
+def size_of(image: Fields) -> tuple[int, int]:
+    """Return (H, W) of an image's record."""
+    return image.integer("height"), image.integer("width")

@@ -1,0 +1,45 @@
+"""Every published dataset by name, and how to open it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+from ivm_ros.datasets.refer import SETS, Refer, ReferSet
+from ivm_ros.datasets.samples import Dataset, Sample
+
+
+def _open_refer(layout: ReferSet, root: Path, split: str, skip_bad: bool) -> Dataset[Sample]:
+    return Refer(root, split, layout, skip_bad)
+
+
+Opener = Callable[[Path, str, bool], Dataset[Sample]]
+"""Takes the root folder, the split, and whether to skip what is bad; raises as `open_dataset`."""
+
+_OPENERS: dict[str, Opener] = {
+    **{name: partial(_open_refer, layout) for name, layout in SETS.items()},
+}
+
+
+def available() -> tuple[str, ...]:
+    """Return the names of all datasets that can be opened."""
+    return tuple(_OPENERS)
+
+
+def open_dataset(name: str, split: str, root: Path, skip_bad: bool = False) -> Dataset[Sample]:
+    """Open a split of a published dataset.
+
+    Args:
+        name: of the registry, such as "refcoco-unc".
+        split: as the dataset calls it, such as "testA".
+        root: folder in which the dataset's own layout begins.
+        skip_bad: an iteration leaves out unusable samples and collects their errors; else it raises.
+
+    Raises:
+        ValueError: no dataset has this name, it has no such split, or a file of it is damaged.
+        FileNotFoundError: a file of it is missing.
+    """
+    if name not in _OPENERS:
+        raise ValueError(f"expected a dataset of {', '.join(_OPENERS)}; got {name!r}")
+    return _OPENERS[name](root, split, skip_bad)
