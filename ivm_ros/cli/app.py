@@ -93,7 +93,14 @@ def ground(
 
 @app.command("eval")
 def evaluate(
-    dataset: Annotated[Path, typer.Option(help="Folder with an index.jsonl (docs/datasets.md).")],
+    dataset: Annotated[
+        str,
+        typer.Option(help="Folder with an index.jsonl, or with --root NAME:SPLIT (docs/datasets.md)."),
+    ],
+    root: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Option(help="Folder that a published dataset lies in."),
+    ] = None,
     model: Model = "ivm-tiny",
     checkpoint: Checkpoint = None,
     device: Device = "auto",
@@ -105,7 +112,7 @@ def evaluate(
     from ivm_ros.cli.choice import ModelChoice
     from ivm_ros.cli.evaluate import run_eval
 
-    run_eval(dataset, ModelChoice(model, checkpoint, device, option or ()), json, strict)
+    run_eval(dataset, root, ModelChoice(model, checkpoint, device, option or ()), json, strict)
 
 
 @app.command()

@@ -1,4 +1,4 @@
-"""`ivm-ros eval`: a model measured on a dataset in the folder format."""
+"""`ivm-ros eval`: a model measured on a dataset."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from rich.table import Table
 
 from ivm_ros.cli.choice import ModelChoice
 from ivm_ros.datasets.folder import Folder
+from ivm_ros.datasets.registry import available, open_dataset
+from ivm_ros.datasets.samples import Dataset, Sample
 from ivm_ros.evaluation.metrics import Metrics
 from ivm_ros.evaluation.runner import Report, evaluate
 
@@ -23,26 +25,39 @@ _COLUMNS = {
 }
 
 
-def run_eval(dataset: Path, choice: ModelChoice, output: Path | None, strict: bool) -> None:
+def run_eval(dataset: str, root: Path | None, choice: ModelChoice, output: Path | None, strict: bool) -> None:
     """Evaluate, print a table, and write the JSON."""
     console = Console()
-    folder = Folder(dataset, skip_bad=not strict)
-    if not len(folder):
+    with Console(stderr=True).status(f"reading {escape(dataset)}"):
+        samples = open_samples(dataset, root, skip_bad=not strict)
+    if not len(samples):
         raise ValueError(f"expected at least one sample in {dataset}, got none")
     grounder = choice.load()
-    report = evaluate(grounder, folder, Console(stderr=True))
-    console.print(_table(report, f"{choice.name} on {dataset.name}"))
+    report = evaluate(grounder, samples, Console(stderr=True))
+    console.print(_table(report, f"{choice.name} on {Path(dataset).name}"))
     for problem in report.skipped[:5]:
         console.print(f"[yellow]skipped[/] {escape(problem)}", highlight=False, soft_wrap=True)
     if len(report.skipped) > 5:
         console.print(f"[yellow]skipped[/] {len(report.skipped) - 5} more")
     if output is not None:
         output.parent.mkdir(parents=True, exist_ok=True)
-        result = {"model": choice.name, "dataset": str(dataset), **report.to_json()}
+        result = {"model": choice.name, "dataset": dataset, **report.to_json()}
         output.write_text(json.dumps(result, indent=2) + "\n")
         console.print(f"written to {output}", highlight=False, soft_wrap=True)
     if not report.overall.samples:
         raise ValueError(f"expected at least one usable sample in {dataset}, got none")
+
+
+def open_samples(dataset: str, root: Path | None, skip_bad: bool) -> Dataset[Sample]:
+    """Open a folder in the folder format, or with `root` a published dataset's NAME:SPLIT that lies there."""
+    name, colon, split = dataset.partition(":")
+    if root is None:
+        if name in available():
+            raise ValueError(f"expected --root with the folder that {name} lies in, got none")
+        return Folder(Path(dataset), skip_bad)
+    if not (name and colon and split):
+        raise ValueError(f"expected --dataset NAME:SPLIT, such as refcoco-unc:testA, got {dataset!r}")
+    return open_dataset(name, split, root, skip_bad)
 
 
 def _table(report: Report, title: str) -> Table:

@@ -1,0 +1,60 @@
+"""`ivm-ros eval` on published datasets, with a real model."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from refer_layout import references, write_refer, write_references
+from typer.testing import CliRunner
+
+from ivm_ros.cli.app import app
+
+pytest.importorskip("pycocotools", reason="needs the extra datasets")
+
+
+def evaluated(root: Path, dataset: str, *options: str) -> dict[str, Any]:
+    report = root / "report.json"
+    arguments = ["eval", "--dataset", dataset, "--root", str(root), "--json", str(report), *options]
+    CliRunner().invoke(app, arguments, catch_exceptions=False)
+    return json.loads(report.read_text())
+
+
+def test_a_model_is_measured_on_a_split_by_name(tmp_path: Path) -> None:
+    write_refer(tmp_path, "grefcoco-unc")
+    result = evaluated(tmp_path, "grefcoco-unc:val")
+    assert (result["dataset"], result["samples"], result["skipped"]) == ("grefcoco-unc:val", 4, [])
+    samples = {tag: part["samples"] for tag, part in result["by_tag"].items()}
+    assert samples == {"several targets": 2, "no target": 1, "one target": 1}
+
+
+def test_what_is_bad_is_skipped_and_named_or_stops_it(tmp_path: Path) -> None:
+    folder = write_refer(tmp_path, "refcoco-unc")
+    content = references("refcoco-unc")
+    content[1]["ann_id"] = 99
+    write_references(folder, "refs(unc)", content)
+    result = evaluated(tmp_path, "refcoco-unc:val")
+    assert result["samples"] == 3
+    assert len(result["skipped"]) == 1 and 'ref_id 1: field "ann_id"' in result["skipped"][0]
+    with pytest.raises(ValueError, match="ann_id"):
+        evaluated(tmp_path, "refcoco-unc:val", "--strict")
+
+
+@pytest.mark.parametrize(
+    ("dataset", "root", "error", "words"),
+    [
+        ("refcoco-unc:val", False, ValueError, "expected --root"),
+        ("refcoco-unc", True, ValueError, "NAME:SPLIT, such as refcoco-unc:testA, got 'refcoco-unc'"),
+        ("refcoco-unc:", True, ValueError, "NAME:SPLIT"),
+        ("cocoref:val", True, ValueError, "expected a dataset of refcoco-unc"),
+        ("refcoco-unc:val", True, FileNotFoundError, "refs"),
+    ],
+)
+def test_a_mistake_in_the_name_is_explained(
+    tmp_path: Path, dataset: str, root: bool, error: type[Exception], words: str
+) -> None:
+    arguments = ["eval", "--dataset", dataset, *(["--root", str(tmp_path)] if root else [])]
+    with pytest.raises(error, match=words):
+        CliRunner().invoke(app, arguments, catch_exceptions=False)
