@@ -13,6 +13,7 @@ from ivm_ros.cli.choice import ModelChoice
 from ivm_ros.datasets.folder import Folder
 from ivm_ros.datasets.registry import available, open_dataset
 from ivm_ros.datasets.samples import Dataset, Sample
+from ivm_ros.evaluation.gathering import joined
 from ivm_ros.evaluation.metrics import Metrics
 from ivm_ros.evaluation.runner import Report, evaluate
 
@@ -26,14 +27,21 @@ _COLUMNS = {
 
 
 def run_eval(dataset: str, root: Path | None, choice: ModelChoice, output: Path | None, strict: bool) -> None:
-    """Evaluate, print a table, and write the JSON."""
-    console = Console()
+    """Evaluate, print a table, and write the JSON; of several processes the first one tells."""
     with Console(stderr=True).status(f"reading {escape(dataset)}"):
         samples = open_samples(dataset, root, skip_bad=not strict)
     if not len(samples):
         raise ValueError(f"expected at least one sample in {dataset}, got none")
-    grounder = choice.load()
-    report = evaluate(grounder, samples, Console(stderr=True))
+    with joined() as place:
+        report = evaluate(choice.load(), samples, Console(stderr=True, quiet=place.rank > 0))
+    if place.rank == 0:
+        _tell(report, dataset, choice, output)
+    if not report.overall.samples:
+        raise ValueError(f"expected at least one usable sample in {dataset}, got none")
+
+
+def _tell(report: Report, dataset: str, choice: ModelChoice, output: Path | None) -> None:
+    console = Console()
     console.print(_table(report, f"{choice.name} on {Path(dataset).name}"))
     for problem in report.skipped[:5]:
         console.print(f"[yellow]skipped[/] {escape(problem)}", highlight=False, soft_wrap=True)
@@ -44,8 +52,6 @@ def run_eval(dataset: str, root: Path | None, choice: ModelChoice, output: Path 
         result = {"model": choice.name, "dataset": dataset, **report.to_json()}
         output.write_text(json.dumps(result, indent=2) + "\n")
         console.print(f"written to {output}", highlight=False, soft_wrap=True)
-    if not report.overall.samples:
-        raise ValueError(f"expected at least one usable sample in {dataset}, got none")
 
 
 def open_samples(dataset: str, root: Path | None, skip_bad: bool) -> Dataset[Sample]:

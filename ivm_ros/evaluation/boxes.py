@@ -130,8 +130,8 @@ class AveragePrecision(Tally):
     def _average(self, boxes: np.ndarray, right: np.ndarray) -> float:
         """Average the best precision at each recall or a higher one; both are counts down to each score."""
         precision = np.maximum.accumulate((right / np.maximum(boxes, 1))[::-1])[::-1]
-        # Recall right / true >= r / 100, in integers.
-        first = np.searchsorted(100 * right, np.arange(101) * self.true)
+        # In floating point, as COCO's: a recall of 29/100 need not be its 0.29.
+        first = np.searchsorted(right / self.true, np.linspace(0.0, 1.0, 101))
         return float(np.append(precision, 0.0)[first].mean())
 
 
