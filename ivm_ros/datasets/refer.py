@@ -91,9 +91,9 @@ class Refer(Questions):
     """One split of a dataset in this layout.
 
     Args:
+        layout: one of `SETS`.
         root: has the folder `refer_seg`.
         split: such as "testA".
-        layout: one of `SETS`.
         skip_bad: see `Dataset`.
 
     Raises:
@@ -101,7 +101,7 @@ class Refer(Questions):
         ValueError: a file is damaged, or there is no such split.
     """
 
-    def __init__(self, root: Path, split: str, layout: ReferSet, skip_bad: bool = False) -> None:
+    def __init__(self, layout: ReferSet, root: Path, split: str, skip_bad: bool = False) -> None:
         super().__init__(skip_bad)
         self.layout = layout
         folder = root / "refer_seg"

@@ -6,19 +6,17 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from ivm_ros.datasets.refer import SETS, Refer, ReferSet
+from ivm_ros.datasets import instancevg, refer
+from ivm_ros.datasets.instancevg import InstanceVg
+from ivm_ros.datasets.refer import Refer
 from ivm_ros.datasets.samples import Dataset, Sample
-
-
-def _open_refer(layout: ReferSet, root: Path, split: str, skip_bad: bool) -> Dataset[Sample]:
-    return Refer(root, split, layout, skip_bad)
-
 
 Opener = Callable[[Path, str, bool], Dataset[Sample]]
 """Takes the root folder, the split, and whether to skip what is bad; raises as `open_dataset`."""
 
 _OPENERS: dict[str, Opener] = {
-    **{name: partial(_open_refer, layout) for name, layout in SETS.items()},
+    **{name: partial(Refer, layout) for name, layout in refer.SETS.items()},
+    **{name: partial(InstanceVg, layout) for name, layout in instancevg.SETS.items()},
 }
 
 
