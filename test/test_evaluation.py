@@ -212,7 +212,7 @@ def logits(*masks):
 
 
 def test_muse_pairs_and_counts_what_is_left():
-    pytest.importorskip("scipy", reason="pairing needs scipy")
+    pytest.importorskip("scipy", reason="needs the extra train")
     left, right, all_of_it = (np.array([row], bool) for row in ([1, 1, 0, 0], [0, 0, 1, 1], [1, 1, 1, 1]))
     assert paired(logits(right, left), [left, right]) == [(0, 1), (1, 0)]
     assert paired(logits(all_of_it)[:0], [left]) == []

@@ -73,7 +73,7 @@ def paired(logits: Logits, true: Sequence[Mask]) -> list[tuple[int, int]]:
     try:
         from scipy.optimize import linear_sum_assignment
     except ImportError as error:
-        raise ImportError("pairing masks needs scipy: pip install scipy") from error
+        raise ImportError("pairing masks needs scipy: pip install 'ivm-ros[train]'") from error
     flat = logits.reshape(len(logits), -1).astype(np.float64)
     truth = np.stack(true).reshape(len(true), -1).astype(np.float64)
     # -log(sigmoid(x)) where true and -log(1 - sigmoid(x)) = x - log(sigmoid(x)) elsewhere.

@@ -65,6 +65,7 @@ def test_false_premise(case, expected):
 
 
 def test_muse(case, expected):
+    pytest.importorskip("scipy", reason="needs the extra train")
     values = dict(expected["ar_validate"])
     found, true = values.pop("seg_counts_per_question"), values.pop("gt_counts_per_question")
     metrics = Muse()
@@ -76,6 +77,7 @@ def test_muse(case, expected):
 
 
 def test_muse_pairs(case, expected):
+    pytest.importorskip("scipy", reason="needs the extra train")
     pairs = expected["match_pred_case0_first_question"]
     first = expected["ar_validate"]
     logits = case["muse.0.pred_logits"][: first["seg_counts_per_question"][0]].numpy()
