@@ -31,10 +31,16 @@ def images(case: GoldenCase, kind: str) -> Iterator[str]:
     return (f"{kind}.{image}" for image in range(count))
 
 
+def truth(case: GoldenCase, name: str) -> tuple[np.ndarray, np.ndarray]:
+    """Return the (N, H, W) true masks, and the pixels that do not count."""
+    values = case[f"{name}.gt"].numpy()
+    return values == 1, values == 255
+
+
 def test_validate(case, expected):
     metrics = Res(empty="one")
     for name in images(case, "validate"):
-        true, ignored = case[f"{name}.gt"].numpy() == 1, case[f"{name}.gt"].numpy() == 255
+        true, ignored = truth(case, name)
         for i, mask in enumerate((case[f"{name}.pred_logits"] > 0).numpy()):
             metrics.add(mask_overlap(mask, true[i], ignored[i]))
     ours = metrics.fractions()
@@ -47,19 +53,20 @@ def test_gres(case, expected, dataset):
     tokens = expected["gres_tokens"]
     for name in images(case, "gres"):
         answers = [token for token in case[f"{name}.output_ids"].tolist() if token in tokens.values()]
-        masks, true = (case[f"{name}.pred_logits"] >= 0).numpy(), case[f"{name}.gt"].bool().numpy()
-        for mask, truth, answer in zip(masks, true, answers, strict=True):
-            metrics.add(mask_overlap(mask, truth), bool(truth.any()), answer == tokens["rej"])
+        masks, (true, ignored) = (case[f"{name}.pred_logits"] >= 0).numpy(), truth(case, name)
+        for i, (mask, answer) in enumerate(zip(masks, answers, strict=True)):
+            overlap = mask_overlap(mask, true[i], ignored[i])
+            metrics.add(overlap, bool(true[i].any()), answer == tokens["rej"])
     assert_metrics(case, metrics.fractions(), expected[f"eval_gres.{dataset}"])
 
 
 def test_false_premise(case, expected):
     metrics = FalsePremise()
     for name in images(case, "fp"):
-        masks, true = case[f"{name}.pred"].bool().numpy(), case[f"{name}.gt"].bool().numpy()
-        answers = zip(case[f"{name}.gt_exists"].tolist(), case[f"{name}.pred_exists"].tolist(), strict=True)
-        for mask, truth, (present, found) in zip(masks, true, answers, strict=True):
-            metrics.add(mask_overlap(mask, truth), present, not found)
+        true, ignored = truth(case, name)
+        present, found = case[f"{name}.gt_exists"].tolist(), case[f"{name}.pred_exists"].tolist()
+        for i, mask in enumerate(case[f"{name}.pred"].bool().numpy()):
+            metrics.add(mask_overlap(mask, true[i], ignored[i]), present[i], not found[i])
     values = {name: value for name, value in expected["run_eval"].items() if name != "printed"}
     assert_metrics(case, metrics.fractions(), values)
 
@@ -71,8 +78,8 @@ def test_muse(case, expected):
     metrics = Muse()
     for name in images(case, "muse"):
         logits = np.split(case[f"{name}.pred_logits"].numpy(), np.cumsum(found)[:-1])
-        masks = np.split(case[f"{name}.gt"].bool().numpy(), np.cumsum(true)[:-1])
-        metrics.add([(some, list(truth)) for some, truth in zip(logits, masks, strict=True)])
+        masks = np.split(truth(case, name)[0], np.cumsum(true)[:-1])
+        metrics.add([(some, list(known)) for some, known in zip(logits, masks, strict=True)])
     assert_metrics(case, metrics.fractions(), values)
 
 
@@ -81,5 +88,5 @@ def test_muse_pairs(case, expected):
     pairs = expected["match_pred_case0_first_question"]
     first = expected["ar_validate"]
     logits = case["muse.0.pred_logits"][: first["seg_counts_per_question"][0]].numpy()
-    true = case["muse.0.gt"][: first["gt_counts_per_question"][0]].bool().numpy()
+    true = truth(case, "muse.0")[0][: first["gt_counts_per_question"][0]]
     assert paired(logits, list(true)) == list(zip(pairs["pred"], pairs["gt"], strict=True))
