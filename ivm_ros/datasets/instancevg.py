@@ -3,10 +3,10 @@
     ROOT/annotations/mixed-seg/instances_nogoogle.json     {split: [entries]}, and so the others
     ROOT/images/mscoco/train2014/COCO_train2014_000000000100.jpg
 
-An entry has `image_id`, `width`, `height` and, in mixed-seg, `bbox` [x, y, w, h], `mask` (polygons or RLE) and
-`expressions` [text, ...]; in the others `expressions` {"raw": text or [text, ...]} and `annotations` [{bbox,
-segmentation}, ...], with null for both where nothing matches. R-RefCOCO's entries are lists of such. Each
-expression is one sample.
+An entry has `image_id`, `width`, `height`. In mixed-seg it has `bbox` [x, y, w, h], `mask` (polygons or
+RLE) and `expressions` [text, ...]; in the others `expressions` {"raw": text or [text, ...]} and
+`annotations` [{bbox, segmentation}, ...], with null for both where nothing matches. R-RefCOCO's entries are
+lists of such. Each expression is one sample.
 """
 
 from __future__ import annotations

@@ -6,8 +6,11 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from ivm_ros.datasets import instancevg, refer
+from ivm_ros.datasets import instancevg, plvl, refer
+from ivm_ros.datasets.flickr30k import Flickr30k
 from ivm_ros.datasets.instancevg import InstanceVg
+from ivm_ros.datasets.plvl import Plvl
+from ivm_ros.datasets.reasonseg import ReasonSeg
 from ivm_ros.datasets.refer import Refer
 from ivm_ros.datasets.samples import Dataset, Sample
 
@@ -17,6 +20,9 @@ Opener = Callable[[Path, str, bool], Dataset[Sample]]
 _OPENERS: dict[str, Opener] = {
     **{name: partial(Refer, layout) for name, layout in refer.SETS.items()},
     **{name: partial(InstanceVg, layout) for name, layout in instancevg.SETS.items()},
+    **{name: partial(Plvl, name) for name in plvl.SETS},
+    "flickr30k-entities": Flickr30k,
+    "reasonseg": ReasonSeg,
 }
 
 
