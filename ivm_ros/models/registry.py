@@ -60,6 +60,13 @@ _ENTRIES = (
         converter=".ivm.folder:convert",
         memory=".ivm.memory:memory_needs",
     ),
+    ModelEntry(
+        "instancevg",
+        "the published 234M model (arXiv 2509.13747): any number of targets, with boxes, masks and points",
+        ".instancevg.grounder:load",
+        extra="instancevg",
+        converter=".instancevg.folder:convert",
+    ),
 )
 _BY_NAME = {entry.name: entry for entry in _ENTRIES}
 

@@ -158,7 +158,7 @@ class VisionEmbedding(nn.Module):
 
     def forward(self, pixels: Tensor) -> Tensor:
         """Return (B, 1 + N, E) tokens of (B, 3, S, S) pixels, row by row."""
-        patches = self.proj(pixels).flatten(2).transpose(1, 2)
+        patches = self.proj(pixels.to(self.proj.weight.dtype)).flatten(2).transpose(1, 2)
         return torch.cat([self.cls_token.expand(len(patches), -1, -1), patches], dim=1)
 
 
@@ -173,14 +173,24 @@ class Encoder(nn.Module):
                 "B": nn.Embedding(config.text_positions, config.width),
             }
         )
-        rates = torch.linspace(0.0, config.drop_path, config.layers).tolist()
-        self.layers = nn.ModuleList(EncoderLayer(config, rate) for rate in rates)
+        last = max(config.layers - 1, 1)
+        self.layers = nn.ModuleList(
+            EncoderLayer(config, config.drop_path * index / last) for index in range(config.layers)
+        )
         self.layer_norm = Experts(lambda: nn.LayerNorm(config.width))
 
     def positions(self, expert: str, count: int) -> Tensor:
         """Return the (count, E) positions of an expert's tokens."""
         table: Tensor = self.embed_positions[expert].weight  # type: ignore[assignment]
         return table[_UNUSED_ROWS : _UNUSED_ROWS + count]
+
+
+def _start(module: nn.Module) -> None:
+    """Set weights as training without a pretrained encoder starts from."""
+    if isinstance(module, (nn.Linear, nn.Embedding)):
+        nn.init.trunc_normal_(module.weight, std=0.02)
+    if isinstance(module, nn.Linear):
+        nn.init.zeros_(module.bias)
 
 
 class Beit3(nn.Module):
@@ -196,6 +206,7 @@ class Beit3(nn.Module):
         self.text_embed = nn.Embedding(config.vocabulary, config.width)
         self.vision_embed = VisionEmbedding(config.width, config.patch)
         self.encoder = Encoder(config, grid)
+        self.apply(_start)
 
     def encode_image(self, pixels: Tensor) -> ImageTokens:
         """Return all that does not depend on the words, of (B, 3, S, S) pixels."""

@@ -69,7 +69,8 @@ class GroundingHead(nn.Module):
             count: (B,) int64, how many words each text has, its begin and end counted.
             auxiliary: whether classes and boxes of all decoder layers are wanted, for training.
         """
-        image, text = self.img_embedding(image), self.lan_embedding(text)
+        own = self.lan_embedding.weight.dtype  # the encoder may run in another precision
+        image, text = self.img_embedding(image.to(own)), self.lan_embedding(text.to(own))
         queries = self.queries(text, count, image)
         levels = self.neck(image)
         states, references = self.decoder(queries.content, queries.points, levels)

@@ -82,7 +82,7 @@ class Reading:
         existence: in [0, 1].
     """
 
-    boxes: Floats
+    boxes: npt.NDArray[np.float64]
     scores: Floats
     masks: Indices
     kept: Indices
@@ -136,8 +136,9 @@ class Answer:
         best = np.argsort(-values, kind="stable")
         kept = best if self.rules.nms is None else suppress(squashed, values, self.rules.nms)
         above = kept[values[kept] > self.rules.score_threshold]
-        width, height = self.size
-        boxes = squashed / scale_factor((width, height), self.side) if self.rules.rescale else squashed
+        boxes = squashed.astype(np.float64)
+        if self.rules.rescale:
+            boxes = boxes / scale_factor(self.size, self.side)
         # the merged mask asks scores alone: NMS has no say in it
         targets = masks[np.flatnonzero(values > self.rules.score_threshold)]
         return Reading(boxes, values, masks, kept, above, self._merged(targets), self.existence)
@@ -152,13 +153,17 @@ class Answer:
         return mask
 
     def heatmap(self, indices: Indices) -> Heatmap:
-        """Return (H, W) float32, each pixel's probability of being a target's: the highest there is.
+        """Return (H, W) float32, each pixel's probability of being a target's, by what merged masks are of.
 
         Args:
-            indices: of the instance masks that count beside the one of all targets.
+            indices: of the targets' instance masks.
         """
-        parts = torch.cat([self._all, self._instances[torch.from_numpy(indices)]])
-        hottest = upsample(parts[None], (self.size[1], self.size[0]))[0].amax(dim=0)
+        instances = self._instances[torch.from_numpy(indices)]
+        parts = {"merge": torch.cat([self._all, instances]), "instance": instances, "global": self._all}
+        logits = parts[self.rules.merged]
+        if not len(logits):
+            return np.zeros((self.size[1], self.size[0]), dtype=np.float32)
+        hottest = upsample(logits[None], (self.size[1], self.size[0]))[0].amax(dim=0)
         heat: Heatmap = hottest.sigmoid().cpu().numpy()
         return heat
 
@@ -173,12 +178,14 @@ class Answer:
     def _binary(self, logits: Tensor) -> npt.NDArray[np.bool_]:
         """Return (N, H, W) masks of (N, h, w) logits."""
         shape = (self.size[1], self.size[0])
+        if not len(logits):
+            return np.zeros((0, *shape), dtype=np.bool_)
         first = shape if self.rules.smooth_masks else (self.side, self.side)
         inside = upsample(logits[None], first)[0].sigmoid() >= self.rules.mask_threshold
         masks: npt.NDArray[np.bool_] = inside.cpu().numpy()
         if first == shape:
             return masks
-        return np.array([resize_mask(mask, self.size) for mask in masks], dtype=np.bool_).reshape(-1, *shape)
+        return np.stack([resize_mask(mask, self.size) for mask in masks])
 
 
 def _corners(boxes: Tensor, side: int) -> Tensor:
