@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from mix_layout import write_mix
 from pages import DOCS, NODES, ROOT, table
+from refer_layout import write_refer
 
 import ivm_ros
 from ivm_ros.cli.ground import read_image, write_image
@@ -91,6 +92,9 @@ def test_python_blocks_run(page, tmp_path, monkeypatch):
         from ivm_ros.models.ivm.small import write_small
 
         write_small(tmp_path / "ivm-converted")
+    if page.name == "published_datasets.md":
+        pytest.importorskip("pycocotools", reason="needs the extra datasets")
+        write_refer(tmp_path / "grounding", "refcoco-unc")
     monkeypatch.chdir(tmp_path)
     for block in re.findall(r"```python\n(.*?)```", page.read_text(), re.DOTALL):
         exec(compile(block, str(page), "exec"), {})

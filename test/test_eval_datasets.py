@@ -7,10 +7,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fakes import ColorGrounder
+from pages import DOCS, tables
+from published_layouts import write_published
 from refer_layout import references, write_refer, write_references
 from typer.testing import CliRunner
 
+import ivm_ros
 from ivm_ros.cli.app import app
+from ivm_ros.datasets.registry import available
 
 pytest.importorskip("pycocotools", reason="needs the extra datasets")
 
@@ -40,6 +45,21 @@ def test_what_is_bad_is_skipped_and_named_or_stops_it(tmp_path: Path) -> None:
     assert len(result["skipped"]) == 1 and 'ref_id 1: field "ann_id"' in result["skipped"][0]
     with pytest.raises(ValueError, match="ann_id"):
         evaluated(tmp_path, "refcoco-unc:val", "--strict")
+
+
+@pytest.mark.parametrize("name", available())
+def test_every_dataset_can_be_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setattr(ivm_ros, "load", lambda *arguments, **options: ColorGrounder())
+    result = evaluated(tmp_path, f"{name}:{write_published(tmp_path, name)}")
+    assert result["samples"] > 0 and result["skipped"] == []
+    assert result["metrics"]["acc_50"] is not None
+    assert (result["metrics"]["giou"] is None) is (name == "flickr30k-entities")  # which has boxes alone
+
+
+def test_every_dataset_is_on_its_page() -> None:
+    page = DOCS / "published_datasets.md"
+    rows = [row for rows in tables(page.read_text()) for row in rows if "Name" in row]
+    assert [name for row in rows for name in row["Name"].split(", ")] == list(available())
 
 
 @pytest.mark.parametrize(

@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
-from coco_layout import CUP, CUP_BOX, DOG, write_picture
+from coco_layout import CUP, CUP_BOX, DOG
+from plvl_layout import item, write_plvl
 
 from ivm_ros.datasets.plvl import SETS, SOURCES
 from ivm_ros.datasets.records import RecordError
@@ -14,23 +14,6 @@ from ivm_ros.datasets.registry import open_dataset
 from ivm_ros.datasets.samples import Dataset, Sample
 
 pytest.importorskip("pycocotools", reason="needs the extra datasets")
-
-
-def write(root: Path, name: str, items: Any, split: str = "val", legacy: bool = False) -> Path:
-    """Write one split's file as training code saves it, and its pictures 7.jpg wherever they may lie."""
-    dataset = name.removeprefix("plvl-")
-    file = root / "mask_data" / dataset / f"{dataset}_{split}.pth"
-    file.parent.mkdir(parents=True, exist_ok=True)
-    torch.save(items, file, _use_new_zipfile_serialization=not legacy)
-    for folder in (SETS[name].images, *SOURCES.values()):
-        write_picture(root / folder / "7.jpg")
-    return file
-
-
-def item(name: str, box: list[Any], phrase: Any = "the red cup", source: str = "coco") -> tuple[Any, ...]:
-    if len(SETS[name].fields) == 3:
-        return ("7.jpg", box, phrase)
-    return ("7.jpg", source, box, phrase, [("r1", ["none"])])
 
 
 def opened(root: Path, name: str, skip_bad: bool = False) -> Dataset[Sample]:
@@ -41,7 +24,7 @@ def opened(root: Path, name: str, skip_bad: bool = False) -> Dataset[Sample]:
 @pytest.mark.parametrize("name", SETS)
 def test_every_dataset_of_the_layout_is_read(tmp_path: Path, name: str, legacy: bool) -> None:
     box = [4.9, 5.2, 12.7, 15.9] if SETS[name].corners else [4.9, 5.2, 8.7, 10.9]
-    write(tmp_path, name, [item(name, [*box, *CUP]), item(name, box, "left")], legacy=legacy)
+    write_plvl(tmp_path, name, [item(name, [*box, *CUP]), item(name, box, "left")], legacy=legacy)
     with_mask, alone = opened(tmp_path, name)
     assert with_mask.boxes == alone.boxes == ((4, 5, 12, 15),)  # cut to whole numbers first
     assert with_mask.masks[0].sum() == 80
@@ -55,14 +38,14 @@ def test_every_dataset_of_the_layout_is_read(tmp_path: Path, name: str, legacy: 
 )
 def test_the_source_says_where_the_picture_lies(tmp_path: Path, source: str, folder: str) -> None:
     name = "plvl-mixed_pretrain"
-    write(tmp_path, name, [item(name, CUP_BOX, source=source)])
+    write_plvl(tmp_path, name, [item(name, CUP_BOX, source=source)])
     for place in {SETS[name].images, *SOURCES.values()} - {folder}:
         (tmp_path / place / "7.jpg").unlink()
     assert next(iter(opened(tmp_path, name))).tag == source
 
 
 def test_several_polygons_are_one_target(tmp_path: Path) -> None:
-    write(tmp_path, "plvl-unc", [item("plvl-unc", [1, 10, 33, 16, *DOG])])
+    write_plvl(tmp_path, "plvl-unc", [item("plvl-unc", [1, 10, 33, 16, *DOG])])
     (sample,) = opened(tmp_path, "plvl-unc")
     assert len(sample.masks) == 1 and sample.masks[0][12, 30] and sample.masks[0][21, 2]
 
@@ -85,7 +68,7 @@ def test_several_polygons_are_one_target(tmp_path: Path) -> None:
     ],
 )
 def test_bad_data_is_refused_by_name_or_skipped(tmp_path: Path, bad: Any, field: str, words: str) -> None:
-    file = write(tmp_path, "plvl-unc", [item("plvl-unc", CUP_BOX), bad])
+    file = write_plvl(tmp_path, "plvl-unc", [item("plvl-unc", CUP_BOX), bad])
     with pytest.raises(RecordError) as caught:
         list(opened(tmp_path, "plvl-unc"))
     assert str(caught.value).startswith(f'{file}: item 1: field "{field}": ') and words in str(caught.value)
@@ -103,7 +86,7 @@ class _Call:
 
 @pytest.mark.parametrize("legacy", [False, True])
 def test_a_malicious_file_is_refused_and_runs_nothing(tmp_path: Path, legacy: bool) -> None:
-    write(tmp_path, "plvl-unc", [_Call(tmp_path / "it_ran")], legacy=legacy)
+    write_plvl(tmp_path, "plvl-unc", [_Call(tmp_path / "it_ran")], legacy=legacy)
     with pytest.raises(ValueError, match=r"unc_val\.pth: expected a torch file .*mkdir") as caught:
         opened(tmp_path, "plvl-unc")
     assert not (tmp_path / "it_ran").exists() and "weights_only" not in str(caught.value)
@@ -112,12 +95,12 @@ def test_a_malicious_file_is_refused_and_runs_nothing(tmp_path: Path, legacy: bo
 def test_a_damaged_file_or_unknown_split_is_named(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match=r"unc_val\.pth"):
         opened(tmp_path, "plvl-unc")
-    file = write(tmp_path, "plvl-unc", {"a": 1}, split="val")
+    file = write_plvl(tmp_path, "plvl-unc", {"a": 1}, split="val")
     with pytest.raises(ValueError, match=r"unc_val\.pth: expected a list of items"):
         opened(tmp_path, "plvl-unc")
     file.write_bytes(b"no torch file")
     with pytest.raises(ValueError, match=r"unc_val\.pth: expected a torch file"):
         opened(tmp_path, "plvl-unc")
-    write(tmp_path, "plvl-unc", [], split="testA")
+    write_plvl(tmp_path, "plvl-unc", [], split="testA")
     with pytest.raises(ValueError, match="a split of testA, val; got 'test'"):
         open_dataset("plvl-unc", "test", tmp_path)

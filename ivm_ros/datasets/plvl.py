@@ -42,10 +42,10 @@ SETS = {
     "plvl-unc+": PlvlSet(),
     "plvl-gref": PlvlSet(),
     "plvl-gref_umd": PlvlSet(),
-    "plvl-mixed_pretrain": PlvlSet(),
-    "plvl-mixed_coco": PlvlSet(),
     "plvl-referit": PlvlSet("referit/images", corners=True),
     "plvl-flickr": PlvlSet("Flickr30k/flickr30k_images", ("file", "bbox", "phrase"), corners=True),
+    "plvl-mixed_pretrain": PlvlSet(),
+    "plvl-mixed_coco": PlvlSet(),
 }
 
 
