@@ -70,8 +70,9 @@ def test_a_model_that_does_not_ship_is_not_loaded(monkeypatch):
         assert (DOCS / f"{name}.md").exists()
 
 
-def test_a_model_without_its_library_names_the_extra(monkeypatch):
-    entry = ModelEntry("big", "a large one", ".big:load", extra="whales", memory=".big:memory")
+@pytest.mark.parametrize("memory", ["", ".big:memory"])
+def test_a_model_without_its_library_names_the_extra(monkeypatch, memory):
+    entry = ModelEntry("big", "a large one", ".big:load", extra="whales", memory=memory)
     monkeypatch.setitem(registry._BY_NAME, "big", entry)
     monkeypatch.setattr(ivm_ros, "available", lambda: (entry,))
     finding = by_subject()["model big"]

@@ -19,7 +19,7 @@ from rich.table import Table
 
 import ivm_ros
 from ivm_ros.cli.memory import fit_here
-from ivm_ros.models.registry import ModelEntry, memory_needs
+from ivm_ros.models.registry import ModelEntry, memory_needs, require_libraries
 
 
 class Finding(NamedTuple):
@@ -107,6 +107,7 @@ def _prospect(entry: ModelEntry) -> Finding:
     """Say what a model needs whose weights somebody else has."""
     remedy = f"get its files (docs/{entry.name}.md), give them with --checkpoint"
     try:
+        require_libraries(entry.name)
         needs = memory_needs(entry.name)
     except ImportError as error:
         return Finding(f"model {entry.name}", "absent", f"{entry.description}; {error}", remedy)

@@ -142,6 +142,17 @@ def memory_needs(name: str) -> tuple[MemoryNeed, ...]:
     return needs
 
 
+def require_libraries(name: str) -> None:
+    """Import what a model needs, and nothing else.
+
+    Raises:
+        UnknownModelError: no model has this name.
+        ImportError: a library is missing; names the extra that has it.
+    """
+    entry = find(name)
+    _imported(entry, entry.loader)
+
+
 def find(name: str) -> ModelEntry:
     """Return a model's entry; raise UnknownModelError if there is none of this name."""
     if name not in _BY_NAME:
