@@ -1,0 +1,1 @@
+"""How InstanceVG is trained."""
