@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -17,16 +17,19 @@ class Table:
         key: the field with the id.
         records: from the file.
         kind: what the ids are of, for messages.
+        wanted: ids of the records to keep; None for all.
     """
 
-    def __init__(self, file: Path, key: str, records: Iterable[Any], kind: str) -> None:
-        self.file, self.key, self.kind = file, key, kind
+    def __init__(
+        self, file: Path, key: str, records: Iterable[Any], kind: str, wanted: Container[Any] | None = None
+    ) -> None:
+        self.file, self.kind = file, kind
         self._records: dict[Any, Any] = {}
         self._twice: set[Any] = set()
         for record in records:
             number = record.get(key) if isinstance(record, dict) else None
-            if type(number) is not int:
-                continue  # nothing can refer to it
+            if type(number) is not int or (wanted is not None and number not in wanted):
+                continue  # nothing can refer to it, or nothing does
             if number in self._records:
                 self._twice.add(number)
             self._records[number] = record
@@ -56,22 +59,24 @@ class Instances:
 
     Args:
         file: to read.
+        images: ids of those to keep: the file has far more than one split needs.
+        annotations: the same of these.
 
     Raises:
         FileNotFoundError: there is no such file.
         ValueError: it is no JSON, or lacks one of its three lists.
     """
 
-    def __init__(self, file: Path) -> None:
+    def __init__(self, file: Path, images: Container[Any], annotations: Container[Any]) -> None:
         content = read_json(file)
         lists = [content.get(name) if isinstance(content, dict) else None for name in _LISTS]
         for name, found in zip(_LISTS, lists, strict=True):
             if not isinstance(found, list):
                 raise ValueError(f'{file}: expected a list "{name}", got {shown(found)}')
-        images, annotations, categories = (found or [] for found in lists)
-        self.images = Table(file, "id", images, "image")
-        self.annotations = Table(file, "id", annotations, "annotation")
-        self.categories = Table(file, "id", categories, "category")
+        of_images, of_annotations, of_categories = (found or [] for found in lists)
+        self.images = Table(file, "id", of_images, "image", images)
+        self.annotations = Table(file, "id", of_annotations, "annotation", annotations)
+        self.categories = Table(file, "id", of_categories, "category")
 
 
 _LISTS = ("images", "annotations", "categories")

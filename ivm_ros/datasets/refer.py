@@ -11,7 +11,7 @@ An expression file is a list of references {ref_id, image_id, ann_id, split, sen
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -106,7 +106,6 @@ class Refer(Questions):
         self.layout = layout
         folder = root / "refer_seg"
         self.file, self._references = _read_references(folder / layout.folder, layout.references)
-        self.instances = Instances(folder / layout.folder / "instances.json")
         self._roots = tuple(folder / name for name in layout.images)
         splits = [
             reference.get("split") if isinstance(reference, dict) else None for reference in self._references
@@ -116,10 +115,17 @@ class Refer(Questions):
             raise ValueError(f"{self.file}: expected a split of {known}; got {split!r}")
         # A reference that is no record at all has no split; it is bad in every one.
         chosen = [i for i, name in enumerate(splits) if name == split or not isinstance(name, str)]
+        mentioned = [self._references[i] for i in chosen]
+        self.instances = Instances(
+            folder / layout.folder / "instances.json",
+            images=set(_ids(mentioned, "image_id")),
+            annotations=set(_ids(mentioned, "ann_id")),
+        )
         self._places = [(i, j) for i in chosen for j in range(max(len(_sentences(self._references[i])), 1))]
+        every_sentence = (sentence for reference in self._references for sentence in _sentences(reference))
         self._times = {
-            "ref_id": Counter(map(_id_of("ref_id"), self._references)),
-            "sent_id": Counter(map(_id_of("sent_id"), (s for r in self._references for s in _sentences(r)))),
+            "ref_id": Counter(_ids(self._references, "ref_id")),
+            "sent_id": Counter(_ids(every_sentence, "sent_id")),
         }
 
     def __len__(self) -> int:
@@ -227,7 +233,10 @@ def _sentences(reference: Any) -> list[Any]:
     return sentences if isinstance(sentences, list) else []
 
 
-def _id_of(name: str) -> Any:
-    return lambda record: (
-        record.get(name) if isinstance(record, dict) and type(record.get(name)) is int else None
-    )
+def _ids(records: Iterable[Any], name: str) -> Iterator[int]:
+    """Yield the whole numbers that records have in a field, alone or in a list."""
+    for record in records:
+        given = record.get(name) if isinstance(record, dict) else None
+        for number in given if isinstance(given, list) else [given]:
+            if type(number) is int:
+                yield number
