@@ -106,13 +106,17 @@ def evaluate(
     device: Device = "auto",
     option: Option = None,
     json: OptionalFile = None,
+    report: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Option(help="Folder for an HTML report; a run that was killed goes on from what is in it."),
+    ] = None,
     strict: Annotated[bool, typer.Option(help="Stop at a bad record; else it is skipped and named.")] = False,
 ) -> None:
     """Measure a model on a dataset: gIoU, cIoU, Acc@0.5 of boxes, no-target accuracy."""
     from ivm_ros.cli.choice import ModelChoice
     from ivm_ros.cli.evaluate import run_eval
 
-    run_eval(dataset, root, ModelChoice(model, checkpoint, device, option or ()), json, strict)
+    run_eval(dataset, root, ModelChoice(model, checkpoint, device, option or ()), json, report, strict)
 
 
 @app.command()
