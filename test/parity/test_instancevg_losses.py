@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import instancevg_network
 import pytest
 import torch
@@ -22,7 +20,9 @@ from ivm_ros.training.instancevg.losses import (
 )
 from ivm_ros.training.instancevg.matching import DISTANCE, OVERLAP, Truth, giou, match
 
-NO_GRADIENT = 1e-6  # the reference's self attention of equal values has rounding errors for gradients
+NO_GRADIENT = (
+    1e-6  # of the largest: the reference's self attention of equal values has rounding errors for it
+)
 
 
 @pytest.fixture(scope="module")
@@ -112,11 +112,11 @@ def test_gradients(case, golden_root, truths):
     ours = {f"head.{name}": weight.grad for name, weight in head.head.named_parameters()}
     expected = case.index["e_losses"]
     assert {canonical(f"head.{name}") for name in expected["head_grad_l2"]} == set(ours)
-    share = case.tolerance("grad.norm").of_max
+    share, rounding = case.tolerance("grad.norm").of_max, NO_GRADIENT * max(expected["head_grad_l2"].values())
     for name, norm in expected["head_grad_l2"].items():
         gradient = ours[canonical(f"head.{name}")]
         length = 0.0 if gradient is None else float(gradient.norm())
-        assert length == pytest.approx(norm, rel=share, abs=NO_GRADIENT), name
+        assert length == pytest.approx(norm, rel=share, abs=rounding), name
     for name in (name for name in case.tensors if name.startswith("grad.")):
         case.assert_close(ours[canonical("head." + name.removeprefix("grad."))], name)
 
@@ -145,10 +145,8 @@ def test_a_batch_without_targets(case, found, truths):
         losses(found, truths, PUBLISHED),
         case.index["e_losses"]["all_no_target_batch_reference_behaviour"],
     )
-    finite = losses(found, truths)
-    assert math.isfinite(finite.masks) and float(finite.detection) == float(
-        losses(found, truths, PUBLISHED)[0]
-    )
+    finite, published = losses(found, truths), losses(found, truths, PUBLISHED)
+    assert finite.masks.isfinite() and torch.equal(finite.detection, published.detection)
 
 
 def test_layers_that_weigh_equally(case, found, truths):

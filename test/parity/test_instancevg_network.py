@@ -8,6 +8,7 @@ import torch
 
 from ivm_ros.models.instancevg.pixel_decoder import upsample
 from ivm_ros.models.instancevg.queries import select_words
+from ivm_ros.models.instancevg.released import resize_positions
 
 UNSTATED = 2e-5  # for the few tensors that the index states no tolerance for: its tightest
 
@@ -55,6 +56,13 @@ def test_backbone(model, golden_root):
     case.assert_close(streams.image[:, 0], "cls_feat")
     case.assert_close(streams.image[:, 1:], "img_feat")
     case.assert_close(streams.text, "text_feat")
+
+
+def test_positions_of_another_grid(model, golden_root):
+    """A pretrained encoder's table of picture positions, resized to the model's grid."""
+    case = instancevg_network.case(golden_root, "a_backbone")
+    (stored,) = (name for name in case.tensors if name.startswith("posinterp.in_A_"))
+    case.assert_close(resize_positions(case[stored], model.config.grid), "posinterp.out_A")
 
 
 @torch.inference_mode()

@@ -26,6 +26,12 @@ def pytest_generate_tests(metafunc):
     golden.parametrize(
         metafunc, "number", SYSTEM, "d_predictions", lambda e: list(range(len(e["index"]["d_cases"])))
     )
+
+    def overlaps(entry):
+        names = (re.fullmatch(r"nms_keep_iou(.+)", name) for name in entry["index"]["f_metrics"])
+        return [float(match[1]) for match in names if match]
+
+    golden.parametrize(metafunc, "overlap", SYSTEM, "f_metrics", overlaps)
     golden.parametrize(metafunc, "picture", SYSTEM, "units", pictures)
 
 
@@ -78,7 +84,6 @@ def test_predictions(found, golden_root, number):
             case.assert_close(reading.scores[reading.kept], f"{name}.nms_scores")
 
 
-@pytest.mark.parametrize("overlap", [0.7, 0.1])
 def test_suppression(golden_root, overlap):
     case = instancevg_network.case(golden_root, "f_metrics")
     for picture, expected in case.index["f_metrics"][f"nms_keep_iou{overlap}"].items():
