@@ -35,6 +35,7 @@ _OPTIONAL = {
     "rosbags": ("playing rosbag2 and MCAP files", "pip install 'ivm-ros[bags]'"),
     "rosbags.image": ("Bayer, YUV and 16-bit encodings", "pip install 'ivm-ros[bags]'"),
     "mujoco": ("rendering tabletop scenes", "pip install 'ivm-ros[sim]'"),
+    "pycocotools": ("masks of published datasets", "pip install 'ivm-ros[datasets]'"),
     "transformers": ("IVM", "pip install 'ivm-ros[transformers]'"),
     "sentencepiece": ("InstanceVG", "pip install 'ivm-ros[instancevg]'"),
     "bitsandbytes": ("weights in 8 and 4 bits", "pip install 'ivm-ros[quantised]'"),
