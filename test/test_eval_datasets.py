@@ -66,7 +66,12 @@ def test_every_dataset_is_on_its_page() -> None:
     ("dataset", "root", "error", "words"),
     [
         ("refcoco-unc:val", False, ValueError, "expected --root"),
-        ("refcoco-unc", True, ValueError, "NAME:SPLIT, such as refcoco-unc:testA, got 'refcoco-unc'"),
+        (
+            "refcoco-unc",
+            True,
+            ValueError,
+            "NAME:SPLIT with --root, such as refcoco-unc:testA; got 'refcoco-unc'",
+        ),
         ("refcoco-unc:", True, ValueError, "NAME:SPLIT"),
         ("cocoref:val", True, ValueError, "expected a dataset of refcoco-unc"),
         ("refcoco-unc:val", True, FileNotFoundError, "refs"),

@@ -14,7 +14,7 @@ from rich.table import Table
 import ivm_ros
 from ivm_ros.cli.choice import ModelChoice
 from ivm_ros.datasets.folder import Folder
-from ivm_ros.datasets.registry import available, open_dataset
+from ivm_ros.datasets.registry import open_any
 from ivm_ros.datasets.samples import Dataset, Sample
 from ivm_ros.evaluation.fingerprint import fingerprint
 from ivm_ros.evaluation.gathering import joined
@@ -44,7 +44,7 @@ def run_eval(
         strict: stop at a bad record.
     """
     with Console(stderr=True).status(f"reading {escape(dataset)}"):
-        samples = open_samples(dataset, root, skip_bad=not strict)
+        samples = open_any(dataset, root, skip_bad=not strict)
     if not len(samples):
         raise ValueError(f"expected at least one sample in {dataset}, got none")
     with joined() as place, ExitStack() as stack:
@@ -117,18 +117,6 @@ def _write(file: Path, text: str) -> None:
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(text, encoding="utf-8")
     Console().print(f"written to {file}", highlight=False, soft_wrap=True, markup=False)
-
-
-def open_samples(dataset: str, root: Path | None, skip_bad: bool) -> Dataset[Sample]:
-    """Open a folder in the folder format, or with `root` a published dataset's NAME:SPLIT that lies there."""
-    name, colon, split = dataset.partition(":")
-    if root is None:
-        if name in available():
-            raise ValueError(f"expected --root with the folder that {name} lies in, got none")
-        return Folder(Path(dataset), skip_bad)
-    if not (name and colon and split):
-        raise ValueError(f"expected --dataset NAME:SPLIT, such as refcoco-unc:testA, got {dataset!r}")
-    return open_dataset(name, split, root, skip_bad)
 
 
 def _table(report: Report, title: str) -> Table:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ivm_ros.datasets import instancevg, plvl, refer
 from ivm_ros.datasets.flickr30k import Flickr30k
+from ivm_ros.datasets.folder import Folder
 from ivm_ros.datasets.instancevg import InstanceVg
 from ivm_ros.datasets.plvl import Plvl
 from ivm_ros.datasets.reasonseg import ReasonSeg
@@ -47,3 +48,25 @@ def open_dataset(name: str, split: str, root: Path, skip_bad: bool = False) -> D
     if name not in _OPENERS:
         raise ValueError(f"expected a dataset of {', '.join(_OPENERS)}; got {name!r}")
     return _OPENERS[name](root, split, skip_bad)
+
+
+def open_any(dataset: str, root: Path | None = None, skip_bad: bool = False) -> Dataset[Sample]:
+    """Open what a command's --dataset and --root name.
+
+    Args:
+        dataset: NAME:SPLIT of a published dataset that lies in `root`; without `root` a folder in the folder
+            format.
+        root: see there.
+        skip_bad: as in `open_dataset`.
+
+    Raises:
+        ValueError, FileNotFoundError: as `open_dataset` and `Folder`; or the two do not go together.
+    """
+    name, _, split = dataset.partition(":")
+    if root is None:
+        if name in _OPENERS:
+            raise ValueError(f"expected --root with the folder that {name} lies in, got none")
+        return Folder(Path(dataset), skip_bad)
+    if not (name and split):
+        raise ValueError(f"expected NAME:SPLIT with --root, such as refcoco-unc:testA; got {dataset!r}")
+    return open_dataset(name, split, root, skip_bad)
