@@ -201,6 +201,14 @@ def test_suppression_drops_the_lower_of_two_boxes_but_not_from_the_mask(folder, 
     assert len(grounding_of(folder, found, monkeypatch).targets) == 2
 
 
+def test_boxes_left_by_suppression_are_rescaled_where_that_is_asked_for():
+    found, sizes = says([0.9, 0.99]), {"rescale": True, "size": (128, 64)}
+    published, repaired = (answer(found, nms=0.7, rescale_nms=each, **sizes).read() for each in (False, True))
+    assert published.kept_boxes.tolist() == [[32, 0, 64, 32], [0, 0, 32, 32]]
+    assert repaired.kept_boxes.tolist() == [[64, 0, 128, 32], [0, 0, 64, 32]]
+    assert np.array_equal(published.boxes, repaired.boxes)
+
+
 def test_a_target_without_a_mask_in_its_box_has_the_next_one_or_the_box():
     empty, other = np.zeros((10, 10), bool), np.zeros((10, 10), bool)
     other[4, 4] = True

@@ -42,6 +42,8 @@ class Rules:
         clear_no_target: repair. The merged mask is empty where no query is a target.
         keep_pairs: repair. A box without area takes its mask with it; published masks stay, and are then
             another box's.
+        rescale_nms: repair. The boxes that NMS leaves are rescaled with the others; published ones stay at
+            the network's size.
     """
 
     score_threshold: float = 0.7
@@ -54,6 +56,7 @@ class Rules:
     smooth_masks: bool = False
     clear_no_target: bool = False
     keep_pairs: bool = False
+    rescale_nms: bool = False
 
     def __post_init__(self) -> None:
         if self.merged not in MERGED:
@@ -77,6 +80,7 @@ class Reading:
         scores: (N,) in [0, 1].
         masks: (N,) indices of the boxes' instance masks.
         kept: indices of the boxes that NMS leaves, best first; all of them without NMS.
+        kept_boxes: (K, 4) those boxes; of NMS, in pixels of the network's square unless `rescale_nms`.
         above: indices of the boxes that are targets, among `kept`, best first.
         mask: (H, W) merged.
         existence: in [0, 1].
@@ -86,6 +90,7 @@ class Reading:
     scores: Floats
     masks: Indices
     kept: Indices
+    kept_boxes: npt.NDArray[np.float64]
     above: Indices
     mask: Mask
     existence: float
@@ -136,12 +141,11 @@ class Answer:
         best = np.argsort(-values, kind="stable")
         kept = best if self.rules.nms is None else suppress(squashed, values, self.rules.nms)
         above = kept[values[kept] > self.rules.score_threshold]
-        boxes = squashed.astype(np.float64)
-        if self.rules.rescale:
-            boxes = boxes / scale_factor(self.size, self.side)
+        boxes = squashed.astype(np.float64) / scale_factor(self.size, self.side)
+        kept_boxes = (boxes if self.rules.rescale_nms or self.rules.nms is None else squashed)[kept]
         # the merged mask asks scores alone: NMS has no say in it
         targets = masks[np.flatnonzero(values > self.rules.score_threshold)]
-        return Reading(boxes, values, masks, kept, above, self._merged(targets), self.existence)
+        return Reading(boxes, values, masks, kept, kept_boxes, above, self._merged(targets), self.existence)
 
     def instance_masks(self, indices: Indices) -> npt.NDArray[np.bool_]:
         """Return the (N, H, W) masks of queries."""
