@@ -13,8 +13,7 @@ import numpy as np
 from ivm_ros.evaluation.tally import Tally, fixed
 from ivm_ros.grounding import Heatmap, Mask
 
-_STEPS = 20
-MASK_THRESHOLDS = tuple(step / _STEPS for step in range(1, _STEPS))
+MASK_THRESHOLDS = tuple(step / 20 for step in range(1, 20))
 EXISTENCE_THRESHOLDS = tuple(step / 100 for step in range(1, 100))
 _HALF = MASK_THRESHOLDS.index(0.5)
 
@@ -36,10 +35,9 @@ class HeatCounts:
     @classmethod
     def count(cls, heatmap: Heatmap, true: Mask, ignored: Mask | None = None) -> HeatCounts:
         """Count an (H, W) heatmap against the (H, W) union of the targets, `ignored` pixels left out."""
-        levels = np.ceil(heatmap * _STEPS).astype(np.uint8)  # heat > step / _STEPS is level > step
         if ignored is not None:
-            levels, true = levels[~ignored], true[~ignored]
-        return cls(int(np.count_nonzero(true)), _above(levels.ravel()), _above(levels[true]))
+            heatmap, true = heatmap[~ignored], true[~ignored]
+        return cls(int(np.count_nonzero(true)), _above(heatmap), _above(heatmap[true]))
 
     def overlap(self, position: int) -> tuple[int, int]:
         """Return intersection and union at a threshold; a union of 0 as 1."""
@@ -56,10 +54,9 @@ class HeatCounts:
         return cls(state["true"], tuple(state["found"]), tuple(state["hit"]))
 
 
-def _above(levels: np.ndarray) -> tuple[int, ...]:
-    """Return for each of `MASK_THRESHOLDS` how many of (N,) levels are above it."""
-    counts = np.bincount(levels, minlength=_STEPS + 1)
-    return tuple(np.cumsum(counts[::-1])[::-1][2:].tolist())
+def _above(heat: Heatmap) -> tuple[int, ...]:
+    """Return for each of `MASK_THRESHOLDS` how many pixels are above it."""
+    return tuple(int(np.count_nonzero(heat > threshold)) for threshold in MASK_THRESHOLDS)
 
 
 @dataclass(frozen=True)

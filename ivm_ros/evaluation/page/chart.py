@@ -26,7 +26,7 @@ def chart(x_title: str, x: Sequence[float], lines: Mapping[str, Sequence[float |
         parts.append(_line(name, x, values, *styles[name]))
     parts.append(_legend({name: styles[name] for name in shown}))
     return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {_HEIGHT}" width="{_WIDTH}" '
+        f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT}" width="{_WIDTH}" '
         f'height="{_HEIGHT}" role="img" aria-label="{escape(", ".join(shown))} over {escape(x_title)}" '
         f'font-family="sans-serif" font-size="12">{"".join(parts)}</svg>'
     )
