@@ -30,7 +30,7 @@ DEPENDENCIES = [
     "opencv-python-headless>=4.6",
     "rich>=13",
     "safetensors>=0.4",
-    "torch>=2.6",
+    "torch>=2.6",  # before it, files read with weights_only could run code (CVE-2025-32434)
     "typer>=0.12",
 ]
 ROS_RUNTIME = {"ros-rclpy": "[fastrtps]", "ros-common-interfaces": ""}
