@@ -11,9 +11,11 @@ import numpy as np
 import pytest
 import torch
 from ivm_files import TRAINED, write_released
+from typer.testing import CliRunner
 
 import ivm_ros
 from ivm_ros.checkpoints import CheckpointError, read_state_dict
+from ivm_ros.cli.app import app
 from ivm_ros.models.ivm.precision import pick_precision
 from ivm_ros.models.ivm.released import read_trained
 from ivm_ros.models.ivm.small import write_small
@@ -242,3 +244,23 @@ def test_a_discriminator_of_another_size_is_refused(files, judge, tmp_path):
     asked = wanted(files, tmp_path, checkpoint=files / "small", trainable="all", weights="two-stage")
     with pytest.raises(CheckpointError, match="not of a discriminator like this one"):
         run_training(replace(asked, discriminator=judge))
+
+
+def test_the_command_trains_both_stages(files, tmp_path):
+    data = ["--data", str(files / "human"), "--machine-data", str(files / "machine"), "--device", "cpu"]
+    sizes = ["--steps", "1", "--batch", "2", "--workers", "0", "--checkpoint", str(files / "released")]
+    judge, run = tmp_path / "judge", tmp_path / "run"
+    first = ["train", "--stage", "discriminator", "--output", str(judge), *data, *sizes]
+    held_out = ["--validation", str(files / "human"), "--validation-machine", str(files / "machine")]
+    done = CliRunner().invoke(app, [*first, *held_out])
+    assert done.exit_code == 0, done.output
+    assert "auc" in done.output and (judge / "last" / JUDGE).exists()
+    second = ["train", "--output", str(run), "--discriminator", str(judge / "last" / JUDGE), *data, *sizes]
+    done = CliRunner().invoke(app, second)
+    assert done.exit_code == 0, done.output
+    assert (run / "last" / WRITTEN).exists()
+    again = CliRunner().invoke(app, second)
+    assert isinstance(again.exception, FileExistsError)
+    assert CliRunner().invoke(app, [*second, "--resume"]).exit_code == 0
+    other = CliRunner().invoke(app, [*second, "--model", "ivm-tiny"])
+    assert "expected a model that this trains, ivm" in str(other.exception)

@@ -10,6 +10,8 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
+from ivm_ros.cli.train import train
+
 app = typer.Typer(
     name="ivm-ros",
     help="Tell the robot's camera what matters: instructions in plain words, grounded in images.",
@@ -180,6 +182,9 @@ def doctor(
     from ivm_ros.cli.memory import print_memory
 
     raise typer.Exit(print_memory() if memory else run_doctor())
+
+
+app.command()(train)
 
 
 def main() -> None:
