@@ -152,7 +152,7 @@ def test_what_is_measured_is_not_measured_again(dataset, tmp_path, grounder):
         (["--model", "ivm"], "model: ivm-tiny there, ivm here"),
         (["-o", "dtype=float16"], "options: none there, dtype=float16 here"),
         (["--checkpoint", "{tmp}/weights.pt"], "weights: those of the package there, {tmp}/weights.pt"),
-        (["--dataset", "{tmp}/other"], r"dataset: {tmp}/data \(index \w{{12}}\) there, {tmp}/other \(index"),
+        (["--dataset", "{tmp}/other"], r"dataset: {tmp}/data \(.*\) there, {tmp}/other \("),
     ],
 )
 @pytest.mark.usefixtures("grounder")
@@ -285,16 +285,17 @@ def test_a_case_shows_truth_over_answer():
 def test_fingerprints_tell_contents_apart(tmp_path):
     folder = tmp_path / "a"
     folder.mkdir()
-    large = bytearray(5 << 19)
-    (folder / "large.bin").write_bytes(large)
+    with (folder / "large.bin").open("wb") as large:
+        large.truncate(65 << 20)  # sparse: no disk is used
     (folder / "notes.txt").write_text("one")
     seen = {fingerprint(folder), fingerprint(folder, (".bin",)), fingerprint(folder / "large.bin")}
-    large[-1] = 1
-    (folder / "large.bin").write_bytes(large)
+    with (folder / "large.bin").open("r+b") as large:
+        large.seek(-1, os.SEEK_END)
+        large.write(b"1")
     seen |= {fingerprint(folder), fingerprint(folder, (".bin",)), fingerprint(folder / "large.bin")}
     assert len(seen) == 6
     before = fingerprint(folder, (".bin",))
-    (folder / "notes.txt").write_text("two")
+    (folder / "notes.txt").write_text("two")  # as long as before
     assert fingerprint(folder, (".bin",)) == before
     os.rename(folder, tmp_path / "b")
     assert fingerprint(tmp_path / "b", (".bin",)) == before

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Collection
 from pathlib import Path
 
+_WHOLE = 64 << 20
 _END = 1 << 20
 
 
 def fingerprint(path: Path, suffixes: Collection[str] = ()) -> str:
-    """Return 12 hexadecimal digits that depend on names, sizes, and the first and last MiB of each file.
+    """Return 12 hexadecimal digits that depend on names and contents.
+
+    Of a file over 64 MiB, size and the first and last MiB count: those of a checkpoint have its table of
+    contents and weights of the first and the last layer.
 
     Args:
         path: a file, or a folder with all that is in it.
@@ -27,7 +32,8 @@ def fingerprint(path: Path, suffixes: Collection[str] = ()) -> str:
         size = file.stat().st_size
         digest.update(f"{file.relative_to(path)}\0{size}\0".encode())
         with file.open("rb") as content:
-            digest.update(content.read(_END))
-            content.seek(max(size - _END, min(size, _END)))
-            digest.update(content.read(_END))
+            digest.update(content.read(_END if size > _WHOLE else _WHOLE))
+            if size > _WHOLE:
+                content.seek(-_END, os.SEEK_END)
+                digest.update(content.read(_END))
     return digest.hexdigest()[:12]
