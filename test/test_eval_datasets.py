@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 
 import ivm_ros
 from ivm_ros.cli.app import app
-from ivm_ros.datasets.registry import available
+from ivm_ros.datasets.registry import available, open_any
 
 pytest.importorskip("pycocotools", reason="needs the extra datasets")
 
@@ -83,3 +83,19 @@ def test_a_mistake_in_the_name_is_explained(
     arguments = ["eval", "--dataset", dataset, *(["--root", str(tmp_path)] if root else [])]
     with pytest.raises(error, match=words):
         CliRunner().invoke(app, arguments, catch_exceptions=False)
+
+
+@pytest.mark.parametrize(
+    "name", ["refcoco-unc", "instancevg-rrefcoco", "plvl-unc", "flickr30k-entities", "reasonseg"]
+)
+def test_a_run_does_not_go_on_with_other_annotations(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setattr(ivm_ros, "load", lambda *arguments, **options: ColorGrounder())
+    dataset = f"{name}:{write_published(tmp_path, name)}"
+    evaluated(tmp_path, dataset, "--report", str(tmp_path / "report"))
+    for file in open_any(dataset, tmp_path).annotations:
+        changed = next(file.glob("*[lnt]")) if file.is_dir() else file  # xml, json or txt
+        changed.write_bytes(changed.read_bytes().replace(b"the", b"any").replace(b"red", b"six") + b"\n")
+    with pytest.raises(ValueError, match=r"dataset: .*\(index .*\) there"):
+        evaluated(tmp_path, dataset, "--report", str(tmp_path / "report"))

@@ -13,7 +13,6 @@ from rich.table import Table
 
 import ivm_ros
 from ivm_ros.cli.choice import ModelChoice
-from ivm_ros.datasets.folder import Folder
 from ivm_ros.datasets.registry import open_any
 from ivm_ros.datasets.samples import Dataset, Sample
 from ivm_ros.evaluation.fingerprint import fingerprint
@@ -70,10 +69,8 @@ def _run(
     dataset: str, root: Path | None, choice: ModelChoice, samples: Dataset[Sample], processes: int
 ) -> dict[str, str]:
     """Return what the numbers depend on, by name."""
-    if isinstance(samples, Folder):
-        where = f"{samples.path.resolve()} (index {fingerprint(samples.index)})"
-    else:
-        where = f"{dataset} in {root and root.resolve()}"
+    where = str(Path(dataset).resolve()) if root is None else f"{dataset} in {root.resolve()}"
+    index = " ".join(map(fingerprint, samples.annotations))
     code = fingerprint(Path(ivm_ros.__file__).parent, (".py", ".safetensors"))
     weights = "those of the package"
     if choice.checkpoint is not None:
@@ -83,7 +80,7 @@ def _run(
         "weights": weights,
         "options": " ".join(sorted(choice.options)) or "none",
         "device": str(pick_device(choice.device)),
-        "dataset": where,
+        "dataset": f"{where} (index {index})",
         "samples": str(len(samples)),
         "bad records": "are skipped" if samples.skip_bad else "stop it",
         "processes": str(processes),

@@ -56,6 +56,7 @@ class Flickr30k(Questions):
         listed = root / f"{split}.txt"
         if not listed.is_file():
             raise FileNotFoundError(f"expected the list of the split's pictures, {listed}; there is none")
+        self.annotations = (listed, root / "Annotations", root / "Sentences")
         self._entries: list[_Phrase | RecordError] = []
         seen: set[str] = set()
         for number, image in enumerate(listed.read_text(encoding="utf-8-sig").split(), start=1):

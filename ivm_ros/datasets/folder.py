@@ -45,6 +45,7 @@ class Folder(Dataset[Sample]):
         self.index = self.path / INDEX
         if not self.index.is_file():
             raise FileNotFoundError(f"expected the file {INDEX} in {self.path}; the folder format needs one")
+        self.annotations = (self.index,)
         self._lines = JsonLines(self.index)
 
     def __len__(self) -> int:

@@ -104,6 +104,7 @@ class InstanceVg(Questions):
         ]
         ranges = folder / layout.groups if layout.groups and split != "train" else None
         self._groups = {} if ranges is None else self._group_of_entries(ranges)
+        self.annotations = (self.file,) if ranges is None else (self.file, ranges)
 
     def __len__(self) -> int:
         """Return the number of expressions, good and bad."""

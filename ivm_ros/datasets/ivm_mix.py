@@ -97,6 +97,7 @@ class IvmMix(Dataset[MixSample]):
             raise ValueError("expected at least one source of IVM-Mix-1M, got none")
         super().__init__(skip_bad)
         self.sources = tuple(sources)
+        self.annotations = tuple(source.meta for source in self.sources)
         self._lines = [JsonLines(source.meta) for source in self.sources]
         self._ends = np.cumsum([len(lines) for lines in self._lines])
 

@@ -75,6 +75,7 @@ class Plvl(Questions):
             if not splits:
                 raise FileNotFoundError(f"expected the file {self.file}; there is none")
             raise ValueError(f"{folder}: expected a split of {', '.join(splits)}; got {split!r}")
+        self.annotations = (self.file,)
         self._items = _read_list(self.file)
         self._mixed = dataset.startswith("mixed")
 

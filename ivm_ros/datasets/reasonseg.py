@@ -51,6 +51,7 @@ class ReasonSeg(Dataset[Sample]):
             if not splits:
                 raise FileNotFoundError(f"expected the folder {folder}; there is none")
             raise ValueError(f"{root / FOLDER}: expected a split of {', '.join(splits)}; got {split!r}")
+        self.annotations = (folder,)
         every_text = folder.name == "train"
         self._entries: list[tuple[Fields, int] | RecordError] = []
         for file in sorted(folder.glob("*.json")):

@@ -116,11 +116,13 @@ class Refer(Questions):
         # A reference that is no record at all has no split; it is bad in every one.
         chosen = [i for i, name in enumerate(splits) if name == split or not isinstance(name, str)]
         mentioned = [self._references[i] for i in chosen]
+        objects = folder / layout.folder / "instances.json"
         self.instances = Instances(
-            folder / layout.folder / "instances.json",
+            objects,
             images=set(_ids(mentioned, "image_id")),
             annotations=set(_ids(mentioned, "ann_id")),
         )
+        self.annotations = (self.file, objects)
         self._places = [(i, j) for i in chosen for j in range(max(len(_sentences(self._references[i])), 1))]
         every_sentence = (sentence for reference in self._references for sentence in _sentences(reference))
         self._times = {

@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Generic, NamedTuple, TypeVar
 
 import numpy as np
@@ -75,7 +76,10 @@ class Dataset(ABC, Generic[AnySample]):
     Attributes:
         skip_bad: an iteration leaves out unusable samples and collects their errors; else it raises.
         skipped: the errors of samples that the latest iteration left out.
+        annotations: the files and folders that say what the samples are; none where no file does.
     """
+
+    annotations: tuple[Path, ...] = ()
 
     def __init__(self, skip_bad: bool = False) -> None:
         self.skip_bad = skip_bad
