@@ -50,10 +50,9 @@ def write_refer(root: Path, name: str, as_json: bool = False) -> Path:
     layout = SETS[name]
     folder = root / "refer_seg" / layout.folder
     folder.mkdir(parents=True)
-    parts = ("train2014", "val2014" if "val2014" in layout.images[-2:][0] else "train2014")
-    names = (file_name(7, parts[0]), file_name(8, parts[1]))
-    for position, picture in enumerate(names):
-        place = layout.images[min(position, len(layout.images) - 1)]
+    folders = [name for name in layout.images if "*" not in name]
+    names = (file_name(7), file_name(8, "val2014" if len(folders) > 1 else "train2014"))
+    for place, picture in zip((folders * 2)[:2], names, strict=True):
         write_picture(root / "refer_seg" / place / picture)
     write_references(folder, layout.references, references(name), as_json)
     write_instances(folder, instances(names))

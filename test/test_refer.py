@@ -58,6 +58,19 @@ def test_samples_can_be_read_in_any_order_and_looked_at_undecoded(tmp_path: Path
             dataset.read(index)
 
 
+@pytest.mark.parametrize("place", ["7.jpg", "00/images/7.jpg"])
+def test_referit_names_pictures_and_things_in_its_own_way(tmp_path: Path, place: str) -> None:
+    folder = write_refer(tmp_path, "refclef-unc")
+    content, changed = instances(), references("refclef-unc")
+    content["images"][0]["file_name"] = "7.jpg"
+    content["annotations"][0].update(id="7_1", segmentation=[CHAIR])
+    changed[0]["ann_id"] = "7_1"
+    write_instances(folder, content)
+    write_references(folder, "refs(unc)", changed)
+    write_picture(tmp_path / "refer_seg/images/saiapr_tc-12" / place)
+    assert read(tmp_path, "refclef-unc")[0].masks[0].sum() == 30
+
+
 def test_grefcoco_drops_polygons_that_are_none(tmp_path: Path) -> None:
     folder = write_refer(tmp_path, "grefcoco-unc")
     content = instances()
@@ -92,7 +105,7 @@ def twice(table: str) -> Callable[[list[Content], Content], None]:
         (in_sentence(sent=5), "refs(unc).p: ref_id 0, sentence 0", "sent", "as text"),
         (in_sentence(sent_id=1), "refs(unc).p: ref_id 0, sentence 0", "sent_id", "occurs once"),
         (in_reference(ref_id=1), "refs(unc).p: ref_id 1", "ref_id", "occurs once"),
-        (in_reference(ref_id="a"), "refs(unc).p: reference 0", "ref_id", "whole number"),
+        (in_reference(ref_id=None), "refs(unc).p: reference 0", "ref_id", "expected an id"),
         (in_reference(split=None), "refs(unc).p: ref_id 0", "split", "expected text"),
         (in_reference(sentences=[]), "refs(unc).p: ref_id 0", "sentences", "at least one"),
         (in_reference(sentences=["the cup"]), "refs(unc).p: ref_id 0, sentence 0", "(record)", "by name"),

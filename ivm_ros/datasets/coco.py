@@ -6,7 +6,7 @@ from collections.abc import Container, Iterable
 from pathlib import Path
 from typing import Any
 
-from ivm_ros.datasets.records import Fields, read_json, shown
+from ivm_ros.datasets.records import Fields, is_id, read_json, shown
 
 
 class Table:
@@ -28,7 +28,7 @@ class Table:
         self._twice: set[Any] = set()
         for record in records:
             number = record.get(key) if isinstance(record, dict) else None
-            if type(number) is not int or (wanted is not None and number not in wanted):
+            if not is_id(number) or (wanted is not None and number not in wanted):
                 continue  # nothing can refer to it, or nothing does
             if number in self._records:
                 self._twice.add(number)
@@ -45,7 +45,7 @@ class Table:
         Raises:
             RecordError: no record has the id, or several have.
         """
-        if type(number) is not int or number not in self._records:
+        if not is_id(number) or number not in self._records:
             raise asked.error(field, f"expected the id of {self.kind} in {self.file}, got {shown(number)}")
         if number in self._twice:
             raise asked.error(

@@ -6,7 +6,7 @@ import json
 import os.path
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, TypeGuard
 
 import cv2
 import numpy as np
@@ -105,6 +105,13 @@ class Fields:
         value = self.value(field)
         if type(value) is not int:
             raise self.error(field, f"expected a whole number, got {shown(value)}")
+        return value
+
+    def identifier(self, field: str) -> int | str:
+        """Return a field that must be an id: a whole number, or text that is not empty."""
+        value = self.value(field)
+        if not is_id(value):
+            raise self.error(field, f"expected an id, a whole number or text, got {shown(value)}")
         return value
 
     def instruction(self, field: str, text: Any) -> str:
@@ -211,6 +218,11 @@ def read_json(file: Path, encodings: Sequence[str] = ("utf-8-sig",)) -> Any:
 def is_finite(value: Any) -> bool:
     """Tell whether a value is a number, of a size that pixels can have; true and false are none."""
     return type(value) in (int, float) and abs(value) < 1e9
+
+
+def is_id(value: Any) -> TypeGuard[int | str]:
+    """Tell whether a value can be an id: a whole number, or text that is not empty."""
+    return type(value) is int or (type(value) is str and value != "")
 
 
 def shown(value: Any) -> str:

@@ -19,7 +19,7 @@ from typing import Any
 from ivm_ros.datasets.coco import Instances, size_of
 from ivm_ros.datasets.pickles import read_pickle
 from ivm_ros.datasets.questions import Picture, Question, Questions, Region, box_from
-from ivm_ros.datasets.records import Fields, read_json, shown
+from ivm_ros.datasets.records import Fields, is_id, read_json, shown
 from ivm_ros.datasets.samples import Group
 from ivm_ros.datasets.segmentation import is_polygon
 
@@ -33,7 +33,7 @@ class ReferSet:
     Attributes:
         folder: its own.
         references: name of the expression file without its ending.
-        images: folders under `refer_seg`; the first that has a picture counts.
+        images: folders under `refer_seg`, or patterns of such; the first that has a picture counts.
         several: `ann_id` is a list; one without targets stands for nothing that matches.
         no_target: such a list.
         absent: field of a sentence that says that nothing matches, and its value then.
@@ -53,7 +53,7 @@ class ReferSet:
     unique_sentences: bool = True
 
 
-_SAIAPR = ("images/saiapr_tc-12",)
+_SAIAPR = ("images/saiapr_tc-12", "images/saiapr_tc-12/*/images")
 _TRAIN_AND_VAL = tuple(f"{_COCO}/{folder}" for folder in ("train2014", "val2014", "trainval2014"))
 SETS = {
     "refcoco-unc": ReferSet("refcoco", "refs(unc)"),
@@ -106,7 +106,11 @@ class Refer(Questions):
         self.layout = layout
         folder = root / "refer_seg"
         self.file, self._references = _read_references(folder / layout.folder, layout.references)
-        self._roots = tuple(folder / name for name in layout.images)
+        self._roots = tuple(
+            root
+            for name in layout.images
+            for root in (sorted(folder.glob(name)) if "*" in name else [folder / name])
+        )
         splits = [
             reference.get("split") if isinstance(reference, dict) else None for reference in self._references
         ]
@@ -139,7 +143,7 @@ class Refer(Questions):
         self.check_index(index)
         place, position = self._places[index]
         reference = Fields(self.file, f"reference {place}", self._references[place])
-        number = reference.integer("ref_id")
+        number = reference.identifier("ref_id")
         reference.record = f"ref_id {number}"
         self._check_once(reference, "ref_id", number)
         reference.text("split")
@@ -147,7 +151,7 @@ class Refer(Questions):
         if not sentences:
             raise reference.error("sentences", "expected at least one sentence, got none")
         sentence = Fields(self.file, f"ref_id {number}, sentence {position}", sentences[position])
-        sentence_number = sentence.integer("sent_id")
+        sentence_number = sentence.identifier("sent_id")
         if self.layout.unique_sentences:
             self._check_once(sentence, "sent_id", sentence_number)
         image = self.instances.images.find(reference.value("image_id"), reference, "image_id")
@@ -162,7 +166,7 @@ class Refer(Questions):
             regions=regions,
             tag=self._tag(regions),
             group=Group(f"{self.layout.folder} {number}", len(sentences)) if self.layout.grouped else None,
-            ids={"image": reference.integer("image_id"), "ref": number, "sentence": sentence_number},
+            ids={"image": reference.identifier("image_id"), "ref": number, "sentence": sentence_number},
         )
 
     def _targets(self, reference: Fields) -> list[Any]:
@@ -212,7 +216,7 @@ class Refer(Questions):
             return None
         return ("no target", "one target", "several targets")[min(len(regions), 2)]
 
-    def _check_once(self, record: Fields, name: str, number: int) -> None:
+    def _check_once(self, record: Fields, name: str, number: int | str) -> None:
         if self._times[name][number] > 1:
             raise record.error(
                 name, f"expected an id that occurs once, got {number}, which occurs more often"
@@ -235,10 +239,10 @@ def _sentences(reference: Any) -> list[Any]:
     return sentences if isinstance(sentences, list) else []
 
 
-def _ids(records: Iterable[Any], name: str) -> Iterator[int]:
-    """Yield the whole numbers that records have in a field, alone or in a list."""
+def _ids(records: Iterable[Any], name: str) -> Iterator[int | str]:
+    """Yield the ids that records have in a field, alone or in a list."""
     for record in records:
         given = record.get(name) if isinstance(record, dict) else None
         for number in given if isinstance(given, list) else [given]:
-            if type(number) is int:
+            if is_id(number):
                 yield number
