@@ -10,7 +10,7 @@ from ivm_ros.datasets.tabletop import meshes
 from ivm_ros.datasets.tabletop.colors import RANGES, sample_rgb
 from ivm_ros.datasets.tabletop.kinds import BUILDERS
 from ivm_ros.datasets.tabletop.scene import Scene, SceneObject
-from ivm_ros.datasets.tabletop.store import StoreError, complete_shards, load_store, write_shard
+from ivm_ros.datasets.tabletop.store import StoreError, complete_shards, load_store, map_shards, write_shard
 from ivm_ros.datasets.tabletop.vocabulary import COLORS, KINDS
 
 SOLIDS = {
@@ -111,6 +111,16 @@ def test_a_store_gives_back_what_was_written(tmp_path: Path) -> None:
         scene, expected = store.scene(index), small_scene(index + 1)
         assert (scene.image == expected.image).all() and (scene.instances == expected.instances).all()
         assert (scene.intrinsics, scene.objects) == (expected.intrinsics, expected.objects)
+
+
+def test_shards_can_stay_on_disk(tmp_path: Path) -> None:
+    for number in (1, 2):
+        write_shard(tmp_path / f"train-0000{number}", [small_scene(number)], [number], [0])
+    first, second = map_shards(complete_shards(tmp_path))
+    assert isinstance(first.images, np.memmap) and len(first) == len(second) == 1
+    assert (second.scene(0).image == small_scene(2).image).all()
+    with pytest.raises(StoreError, match="at least one"):
+        map_shards([])
 
 
 def test_a_shard_without_its_jsonl_is_not_complete(tmp_path: Path) -> None:

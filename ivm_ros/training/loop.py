@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -22,6 +22,7 @@ from torch.optim.lr_scheduler import LambdaLR
 
 from ivm_ros.checkpoints import CheckpointError
 from ivm_ros.grounding import Image
+from ivm_ros.training.averaging import Average
 from ivm_ros.training.batches import Batches, Drawn
 from ivm_ros.training.journal import Journal
 from ivm_ros.training.state import load_trained, random_state, set_random_state, trained_state
@@ -46,6 +47,7 @@ class LoopSettings:
         accumulate: batches a step.
         clip: highest norm of the gradient.
         bf16: compute in bfloat16 where that is safe; weights stay as they are.
+        average: decay of the weights' moving average, which then is what is scored and exported; 0 is none.
         device: "cpu", or "auto" for all that there is.
         log_every: steps between lines of the log.
         save_every: steps between checkpoints.
@@ -60,6 +62,7 @@ class LoopSettings:
     accumulate: int = 1
     clip: float = 1.0
     bf16: bool = False
+    average: float = 0.0
     device: str = "auto"
     log_every: int = 20
     save_every: int = 500
@@ -154,6 +157,7 @@ class _Run:
         self.module, self.optimizer, self.schedule = module, optimizer, schedule
         self.accelerator = _accelerator(settings)
         self.wrapped, self.stepper = self.accelerator.prepare(module, optimizer)
+        self.average = Average(module, settings.average) if settings.average else None
         self.progress = _Progress()
         self.means = _Means({}, 0)
         self._skipped: list[str] = []
@@ -165,6 +169,7 @@ class _Run:
             "steps": str(settings.steps),
             "batches a step": str(settings.accumulate),
             "bf16": str(settings.bf16),
+            **({"average": str(settings.average)} if settings.average else {}),
         }
         settings.output.mkdir(parents=True, exist_ok=True)
 
@@ -182,6 +187,8 @@ class _Run:
             while progress.step < settings.steps:
                 self.means.add(self._step(data))
                 progress.step += 1
+                if self.average is not None:
+                    self.average.update(progress.step)
                 if journal is not None:
                     journal.show(progress.step)
                 if self._due(settings.log_every):
@@ -190,7 +197,8 @@ class _Run:
                     scores = self._score(journal)
                 if self._due(settings.save_every):
                     self._save(journal)
-            self._export("last")
+            with self._averaged():
+                self._export("last")
         finally:
             data.close()  # type: ignore[attr-defined]  # ends the reading processes
             if journal is not None:
@@ -254,7 +262,7 @@ class _Run:
         scores: dict[str, float] = {}
         if journal is not None:
             self.module.eval()
-            with torch.no_grad():
+            with torch.no_grad(), self._averaged():
                 if self.hooks.score is not None:
                     scores = dict(self.hooks.score(self.module))
                     journal.write(self.progress.step, scores)
@@ -262,7 +270,7 @@ class _Run:
                 if self.hooks.draw is not None:
                     for name, picture in self.hooks.draw(self.module).items():
                         journal.picture(self.progress.step, name, picture)
-            self._keep_best(scores)
+                self._keep_best(scores)
         self.accelerator.wait_for_everyone()
         return scores
 
@@ -277,6 +285,10 @@ class _Run:
         if better and math.isfinite(value):
             self.progress.best = value
             self._export("best")
+
+    def _averaged(self) -> AbstractContextManager[None]:
+        """Let the module have the averaged weights for a while, where there are any."""
+        return nullcontext() if self.average is None else self.average.applied()
 
     def _export(self, name: str) -> None:
         if self.hooks.export is not None and self.accelerator.is_main_process:
@@ -301,6 +313,7 @@ class _Run:
                 "best": self.progress.best,
                 "skipped": list(self.progress.skipped),
                 "module": trained_state(self.module),
+                "average": {} if self.average is None else self.average.state(),
                 "optimizer": self.optimizer.state_dict(),
                 "schedule": self.schedule.state_dict(),
                 "each_process": each_process,
@@ -323,6 +336,8 @@ class _Run:
         if differ:
             raise CheckpointError(f"{self.checkpoint} is of another run: " + "; ".join(differ))
         load_trained(self.module, state["module"], self.checkpoint)
+        if self.average is not None:
+            self.average.load(state["average"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.schedule.load_state_dict(state["schedule"])
         own = state["each_process"][self.accelerator.process_index]

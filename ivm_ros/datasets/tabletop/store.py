@@ -1,4 +1,4 @@
-"""The training store: rendered views in plain arrays on disk, read whole into memory.
+"""The training store: rendered views in plain arrays on disk, read whole or where they lie.
 
 A shard is three files that share a stem: `<stem>.images.npy` (N, H, W, 3) uint8 RGB, `<stem>.instances.npy`
 (N, H, W) uint8 and `<stem>.jsonl` with one `ViewRecord` a line. The jsonl is written last, by rename, so a
@@ -12,7 +12,7 @@ import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -124,10 +124,23 @@ def load_store(stems: Iterable[Path], progress: bool = True) -> Store:
     return Store(np.concatenate(images), np.concatenate(instances), tuple(records))
 
 
-def _load_shard(stem: Path) -> Store:
+def map_shards(stems: Iterable[Path]) -> list[Store]:
+    """Open shards, one `Store` each, whose pictures stay on disk until they are looked at.
+
+    Raises:
+        StoreError: no shard at all, a file is missing, or counts differ.
+    """
+    stores = [_load_shard(stem, mapped=True) for stem in stems]
+    if not stores:
+        raise StoreError("expected at least one finished shard, got none; render some first")
+    return stores
+
+
+def _load_shard(stem: Path, mapped: bool = False) -> Store:
+    mode: Literal["r"] | None = "r" if mapped else None
     try:
-        images = np.load(f"{stem}.images.npy", allow_pickle=False)
-        instances = np.load(f"{stem}.instances.npy", allow_pickle=False)
+        images = np.load(f"{stem}.images.npy", mode, allow_pickle=False)
+        instances = np.load(f"{stem}.instances.npy", mode, allow_pickle=False)
         text = Path(f"{stem}.jsonl").read_text()
     except OSError as error:
         raise StoreError(f"shard {stem} is incomplete: {error}") from error

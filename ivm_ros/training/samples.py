@@ -1,0 +1,113 @@
+"""Where samples to train on come from: any dataset, or rendered views with questions made anew each time."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from itertools import accumulate
+from pathlib import Path
+from random import Random
+
+import numpy as np
+
+from ivm_ros.datasets.samples import Dataset, Sample
+from ivm_ros.datasets.tabletop.instructions import Question, questions
+from ivm_ros.datasets.tabletop.store import complete_shards, map_shards
+from ivm_ros.grounding import Box, Mask
+from ivm_ros.training.augment import augment
+from ivm_ros.training.batches import Items
+
+_TRIES = 4
+
+
+class DatasetItems:
+    """A dataset's samples as they are."""
+
+    def __init__(self, dataset: Dataset[Sample]) -> None:
+        self.dataset = dataset
+
+    def __len__(self) -> int:
+        """Return the number of samples, good and bad."""
+        return len(self.dataset)
+
+    def item(self, index: int, random: Random) -> Sample:
+        """Return sample `index`; raise `RecordError` where it is unusable."""
+        return self.dataset.read(index)
+
+
+class TabletopItems:
+    """Rendered views, with one question about each that chance decides.
+
+    Args:
+        folder: of the store.
+        split: "train", "validation" or "test": shards are named by it.
+        changed: crop, flip and recolour views by chance, and ask in the words of training; else views stay
+            as they are and are asked about in words that training does not have.
+
+    Raises:
+        StoreError: the store has no such shard, or one is damaged.
+    """
+
+    def __init__(self, folder: Path, split: str, changed: bool = True) -> None:
+        stems = [stem for stem in complete_shards(folder) if stem.name.startswith(f"{split}-")]
+        self._stores, self.changed = map_shards(stems), changed
+        self._ends = list(accumulate(map(len, self._stores)))
+
+    def __len__(self) -> int:
+        """Return the number of views."""
+        return self._ends[-1]
+
+    def item(self, index: int, random: Random) -> Sample:
+        """Return view `index` with a question; pixels are ignored in it only where no other was found."""
+        which = bisect_right(self._ends, index)
+        scene = self._stores[which].scene(index - self._ends[which] + len(self._stores[which]))
+        image, instances = np.array(scene.image), np.array(scene.instances)  # off the disk
+        if self.changed:
+            image, instances = augment(image, instances, random)
+        split = "train" if self.changed else "validation"
+        for _ in range(_TRIES):
+            question = questions(scene.objects, instances, random, 1, split)[0]
+            masks = tuple(instances == target for target in question.targets)
+            if not question.ignored:
+                break
+        return Sample(
+            image=image,
+            instruction=question.text,
+            boxes=tuple(_box(mask) for mask in masks),
+            annotated=masks,
+            ignored=_ignored(question, instances),
+            tag=question.tag,
+        )
+
+
+class HeldOut(Dataset[Sample]):
+    """A few items to score with, the same ones each time, spread evenly; unusable ones are left out.
+
+    Args:
+        items: to choose from.
+        count: how many.
+    """
+
+    def __init__(self, items: Items[Sample], count: int) -> None:
+        super().__init__(skip_bad=True)
+        self._items = items
+        self._indices = np.linspace(0, len(items) - 1, min(count, len(items))).astype(int).tolist()
+
+    def __len__(self) -> int:
+        """Return how many items there are, good and bad."""
+        return len(self._indices)
+
+    def read(self, index: int) -> Sample:
+        """Return the sample of item `index` of these."""
+        self.check_index(index)
+        place = self._indices[index]
+        return self._items.item(place, Random(place))
+
+
+def _box(mask: Mask) -> Box:
+    """Return the half-open box of a mask's pixels."""
+    rows, columns = np.nonzero(mask)
+    return float(columns.min()), float(rows.min()), float(columns.max() + 1), float(rows.max() + 1)
+
+
+def _ignored(question: Question, instances: np.ndarray) -> Mask | None:
+    return np.isin(instances, question.ignored) if question.ignored else None
