@@ -18,10 +18,11 @@ from fakes import ColorGrounder, red_square
 from typer.testing import CliRunner
 
 import ivm_ros
+from ivm_ros.cli import evaluate
 from ivm_ros.cli.app import app
 from ivm_ros.datasets.folder import Folder
 from ivm_ros.datasets.samples import Sample
-from ivm_ros.evaluation.fingerprint import fingerprint
+from ivm_ros.evaluation.fingerprint import fingerprint, package_fingerprint
 from ivm_ros.evaluation.journal import Journal, JournalError
 from ivm_ros.evaluation.page.picture import ANSWER, TRUTH, draw_case
 from ivm_ros.evaluation.results import Skipped, measure
@@ -46,7 +47,8 @@ class Killed(ColorGrounder):
         return super().ground(features, instruction)
 
 ivm_ros.load = lambda *args, **options: Killed()
-from ivm_ros.cli import main
+from ivm_ros.cli import evaluate, main
+evaluate.package_fingerprint = lambda: "same"
 main()
 """
 
@@ -59,6 +61,12 @@ class Counting(ColorGrounder):
     def ground(self, features, instruction):
         self.grounded.append(instruction)
         return super().ground(features, instruction)
+
+
+@pytest.fixture(autouse=True)
+def same_package(monkeypatch):
+    """Let nobody who edits the package meanwhile change the run."""
+    monkeypatch.setattr(evaluate, "package_fingerprint", lambda: "same")
 
 
 @pytest.fixture
@@ -163,6 +171,14 @@ def test_another_run_is_refused_by_name(dataset, tmp_path, options, difference):
     (tmp_path / "other" / "index.jsonl").write_bytes((dataset / "index.jsonl").read_bytes())
     with pytest.raises(JournalError, match=difference.format(tmp=tmp_path)):
         run(dataset, tmp_path / "report", *(option.format(tmp=tmp_path) for option in options))
+
+
+@pytest.mark.usefixtures("grounder")
+def test_another_version_of_the_package_is_another_run(dataset, tmp_path, monkeypatch):
+    run(dataset, tmp_path / "report")
+    monkeypatch.setattr(evaluate, "package_fingerprint", lambda: "other")
+    with pytest.raises(JournalError, match=r"package: ivm_ros \(files same\) there, .*other\) here"):
+        run(dataset, tmp_path / "report")
 
 
 @pytest.mark.usefixtures("grounder")
@@ -294,6 +310,7 @@ def test_fingerprints_tell_contents_apart(tmp_path):
         large.write(b"1")
     seen |= {fingerprint(folder), fingerprint(folder, (".bin",)), fingerprint(folder / "large.bin")}
     assert len(seen) == 6
+    assert re.fullmatch("[0-9a-f]{12}", package_fingerprint())
     before = fingerprint(folder, (".bin",))
     (folder / "notes.txt").write_text("two")  # as long as before
     assert fingerprint(folder, (".bin",)) == before

@@ -11,11 +11,10 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-import ivm_ros
 from ivm_ros.cli.choice import ModelChoice
 from ivm_ros.datasets.registry import open_any
 from ivm_ros.datasets.samples import Dataset, Sample
-from ivm_ros.evaluation.fingerprint import fingerprint
+from ivm_ros.evaluation.fingerprint import fingerprint, package_fingerprint
 from ivm_ros.evaluation.gathering import joined
 from ivm_ros.evaluation.journal import Journal
 from ivm_ros.evaluation.page.document import document
@@ -53,7 +52,7 @@ def run_eval(
         grounder = choice.load()
         report = evaluate(grounder, samples, console, journal)
         if place.rank == 0:
-            title = f"{choice.name} on {Path(dataset).name}"
+            title = f"{choice.name} on {Path(dataset).name if root else Path(dataset).resolve().name}"
             _tell(report, title)
             result = {"model": choice.name, "dataset": dataset, **report.to_json()}
             for file in filter(None, (output, folder and folder / "result.json")):
@@ -71,10 +70,10 @@ def _run(
     """Return what the numbers depend on, by name."""
     where = str(Path(dataset).resolve()) if root is None else f"{dataset} in {root.resolve()}"
     index = " ".join(map(fingerprint, samples.annotations))
-    code = fingerprint(Path(ivm_ros.__file__).parent, (".py", ".safetensors"))
     weights = "those of the package"
     if choice.checkpoint is not None:
-        weights = f"{choice.checkpoint.resolve()} ({fingerprint(choice.checkpoint)})"
+        path = choice.checkpoint.expanduser().resolve()
+        weights = f"{path} ({fingerprint(path)})"
     return {
         "model": choice.name,
         "weights": weights,
@@ -84,7 +83,7 @@ def _run(
         "samples": str(len(samples)),
         "bad records": "are skipped" if samples.skip_bad else "stop it",
         "processes": str(processes),
-        "package": f"ivm_ros (files {code})",
+        "package": f"ivm_ros (files {package_fingerprint()})",
     }
 
 

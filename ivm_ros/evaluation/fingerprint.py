@@ -7,8 +7,15 @@ import os
 from collections.abc import Collection
 from pathlib import Path
 
+import ivm_ros
+
 _WHOLE = 64 << 20
 _END = 1 << 20
+
+
+def package_fingerprint() -> str:
+    """Return the fingerprint of this package's own code and weights."""
+    return fingerprint(Path(ivm_ros.__file__).parent, (".py", ".safetensors"))
 
 
 def fingerprint(path: Path, suffixes: Collection[str] = ()) -> str:
