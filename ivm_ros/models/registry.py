@@ -32,6 +32,8 @@ class ModelEntry:
         extra: of this package that its libraries are in, if any.
         converter: "module:function" that makes one folder of a model's released files, if there is one. It
             takes their folder, the new folder, and a `torch.dtype` or None.
+        exporter: "module:function" that writes its graphs for ONNX Runtime, if there is one. It takes a
+            checkpoint and the new folder, and returns the largest difference to PyTorch's results.
         memory: "module:function" that returns what the model needs in memory, best precision first, if that
             is known.
     """
@@ -42,6 +44,7 @@ class ModelEntry:
     ships: bool = False
     extra: str = ""
     converter: str = ""
+    exporter: str = ""
     memory: str = ""
 
 
@@ -66,6 +69,7 @@ _ENTRIES = (
         ".instancevg.grounder:load",
         extra="instancevg",
         converter=".instancevg.folder:convert",
+        exporter=".instancevg.onnx:export",
     ),
 )
 _BY_NAME = {entry.name: entry for entry in _ENTRIES}
@@ -125,6 +129,32 @@ def convert(name: str, source: Path, target: Path, dtype: str = "") -> None:
     converter(source, target, getattr(torch, dtype) if dtype else None)
 
 
+def export(name: str, checkpoint: Path, target: Path) -> float:
+    """Write a model's graphs for ONNX Runtime, and compare their results with PyTorch's.
+
+    Args:
+        name: of the registry.
+        checkpoint: file or folder of the weights.
+        target: new folder, for the model's option engine=onnx.
+
+    Returns:
+        The largest difference.
+
+    Raises:
+        UnknownModelError: no model has this name.
+        CheckpointError: the checkpoint is missing or unusable.
+        FileExistsError: the target holds a model already.
+        ImportError: a library is missing; names the extra that has it.
+        ValueError: the model cannot be exported, or the results differ.
+    """
+    entry = find(name)
+    if not entry.exporter:
+        with_one = ", ".join(entry.name for entry in _ENTRIES if entry.exporter)
+        raise ValueError(f"expected a model that can be exported, {with_one}; got {name!r}")
+    difference: float = _imported(entry, entry.exporter, "onnx")(checkpoint, target)
+    return difference
+
+
 def memory_needs(name: str) -> tuple[MemoryNeed, ...]:
     """Return what a model needs in memory, best precision first; empty where that is not known.
 
@@ -160,15 +190,16 @@ def find(name: str) -> ModelEntry:
     return _BY_NAME[name]
 
 
-def _imported(entry: ModelEntry, function: str) -> Callable[..., Any]:
+def _imported(entry: ModelEntry, function: str, extra: str = "") -> Callable[..., Any]:
+    extra = extra or entry.extra
     module, _, attribute = function.partition(":")
     try:
         found: Callable[..., Any] = getattr(importlib.import_module(module, __package__), attribute)
     except ModuleNotFoundError as error:
-        if not entry.extra:
+        if not extra:
             raise
         raise ImportError(
-            f"model {entry.name!r} needs {error.name}: pip install 'ivm-ros[{entry.extra}]'"
+            f"model {entry.name!r} needs {error.name}: pip install 'ivm-ros[{extra}]'"
         ) from error
     return found
 

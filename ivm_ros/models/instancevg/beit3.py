@@ -231,7 +231,7 @@ class Beit3(nn.Module):
         Returns:
             The last layer's tokens; those of padding mean nothing.
         """
-        streams = Streams(image.tokens.expand(len(ids), -1, -1), self.embed_text(ids, padding))
+        streams = Streams(image.tokens.expand(ids.shape[0], -1, -1), self.embed_text(ids, padding))
         known: tuple[Tensor, Tensor, Tensor] | None = image.first
         for layer in self.encoder.layers:
             streams = layer(streams, padding, known)

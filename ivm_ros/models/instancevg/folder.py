@@ -116,7 +116,7 @@ def _check_fit(config: InstanceVgConfig, state: dict[str, Tensor], source: Path 
 def _read(path: Path) -> tuple[InstanceVgConfig, dict[str, Tensor], Path]:
     """Return sizes, tensors under our names and the tokenizer's path; not checked against each other yet."""
     folder = path if path.is_dir() else path.parent
-    config = _read_config(folder / CONFIG)
+    config = read_config(folder / CONFIG)
     weights = folder / WEIGHTS if path.is_dir() else path
     if weights.suffix == ".safetensors" and weights.is_file():
         if config is None:
@@ -137,6 +137,8 @@ def _released_file(path: Path) -> Path:
     if not path.is_dir():
         raise CheckpointError(f"expected a file or folder of InstanceVG's, but there is none at {path}")
     found = sorted(path.glob("*.pth"))
+    if not found and any(path.glob("*.onnx")):
+        raise CheckpointError(f"expected weights in {path}, got graphs of `ivm-ros export`: use engine=onnx")
     if not found:
         raise CheckpointError(
             f"expected a .pth file of InstanceVG in {path}, but there is none; "
@@ -148,7 +150,8 @@ def _released_file(path: Path) -> Path:
     return found[0]
 
 
-def _read_config(path: Path) -> InstanceVgConfig | None:
+def read_config(path: Path) -> InstanceVgConfig | None:
+    """Return the sizes in a file, None where there is none; raise CheckpointError if it cannot be read."""
     if not path.is_file():
         return None
     try:

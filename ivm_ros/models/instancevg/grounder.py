@@ -12,9 +12,9 @@ import torch
 from ivm_ros.checkpoints import CheckpointError
 from ivm_ros.grounding import Grounder, Grounding, Image, check_image, check_instruction
 from ivm_ros.models.instancevg.beit3 import ImageTokens
-from ivm_ros.models.instancevg.folder import pick_precision, read_checkpoint
+from ivm_ros.models.instancevg.engines import open_network
 from ivm_ros.models.instancevg.head import Predictions
-from ivm_ros.models.instancevg.model import InstanceVg
+from ivm_ros.models.instancevg.network import Network
 from ivm_ros.models.instancevg.preprocess import pixels, squash
 from ivm_ros.models.instancevg.reading import Answer, Rules
 from ivm_ros.models.instancevg.targets import agreeing_target
@@ -51,7 +51,7 @@ class InstanceVgGrounder(Grounder):
     says nothing, and `targets` "auto" then is "best".
 
     Args:
-        model: in eval mode, on its device.
+        model: the network; in eval mode, on its device.
         tokenizer: of its words.
         rules: how answers are read; `rescale` and `keep_pairs` are always on.
         targets: "all" queries whose score is above the rules' threshold; "best", always the one of highest
@@ -61,7 +61,7 @@ class InstanceVgGrounder(Grounder):
     name = "instancevg"
 
     def __init__(
-        self, model: InstanceVg, tokenizer: Tokenizer, rules: Rules = REPAIRED, targets: str = "auto"
+        self, model: Network, tokenizer: Tokenizer, rules: Rules = REPAIRED, targets: str = "auto"
     ) -> None:
         if targets not in TARGETS:
             raise ValueError(f"expected targets of {', '.join(TARGETS)}; got {targets!r}")
@@ -71,7 +71,7 @@ class InstanceVgGrounder(Grounder):
         # the best one is an answer whatever its score, so its mask is never cleared
         cleared = rules.clear_no_target and not self.single
         self.rules = replace(rules, rescale=True, keep_pairs=True, clear_no_target=cleared)
-        self._device = next(model.parameters()).device
+        self._device = model.device
 
     @torch.inference_mode()
     def encode(self, image: Image) -> InstanceVgFeatures:
@@ -143,12 +143,14 @@ def load(
     calibrated_existence: bool = True,
     smooth_masks: bool = True,
     clear_no_target: bool = True,
+    engine: str = "torch",
+    provider: str = "auto",
 ) -> InstanceVgGrounder:
     """Load InstanceVG for the registry.
 
     Args:
         checkpoint: a released `.pth` with `beit3.spm` beside it, a folder with the two, or one that
-            `ivm-ros convert` made of them.
+            `ivm-ros convert` made of them; for the engine onnx one that `ivm-ros export` made.
         device: where it runs.
         precision: of the encoder: auto, float32 or bfloat16.
         targets: as in `InstanceVgGrounder`.
@@ -160,10 +162,13 @@ def load(
         calibrated_existence: as above; the published rules have this and what follows off.
         smooth_masks: as above.
         clear_no_target: as above.
+        engine: torch, compiled or onnx.
+        provider: of the engine onnx: auto, cpu, cuda or tensorrt.
 
     Raises:
         CheckpointError: the checkpoint is missing or unusable.
         ValueError: an option has no such value.
+        ImportError: a library of the engine is missing.
     """
     rules = Rules(
         score_threshold=score_threshold,
@@ -181,5 +186,5 @@ def load(
             "beside it, or a folder that `ivm-ros convert` made of them; "
             "docs/instancevg.md says where to get them"
         )
-    model, tokenizer = read_checkpoint(checkpoint, pick_precision(precision, device), device)
+    model, tokenizer = open_network(checkpoint, device, precision, engine, provider)
     return InstanceVgGrounder(model, tokenizer, rules, targets)

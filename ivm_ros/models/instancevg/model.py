@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor, nn
 
 from ivm_ros.models.instancevg.beit3 import Beit3, ImageTokens
@@ -22,6 +23,11 @@ class InstanceVg(nn.Module):
         self.backbone = Beit3(config.backbone, config.grid)
         self.head = GroundingHead(config.head, config.backbone.width)
 
+    @property
+    def device(self) -> torch.device:
+        """Where it is."""
+        return self.head.lan_embedding.weight.device
+
     def encode_image(self, pixels: Tensor) -> ImageTokens:
         """Return all that does not depend on the words, of (B, 3, S, S) pixels."""
         return self.backbone.encode_image(pixels)
@@ -39,7 +45,7 @@ class InstanceVg(nn.Module):
         """
         streams = self.backbone.read(image, ids, padding)
         patches = streams.image[:, 1:].transpose(1, 2).unflatten(2, (self.config.grid, self.config.grid))
-        length = ids.new_full((len(ids),), ids.shape[1])
+        length = ids.new_full((ids.shape[0],), ids.shape[1])
         count = length if padding is None else length - padding.sum(dim=1)
         return self.head(patches, streams.text, count, auxiliary)
 

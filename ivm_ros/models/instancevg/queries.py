@@ -40,12 +40,12 @@ def select_words(text: Tensor, count: Tensor, queries: int) -> tuple[Tensor, Ten
     Returns:
         (B, Q, C) words, zero where there are too few, and (B, Q) bool, true where there is one.
     """
-    text = F.pad(text, (0, 0, 0, max(queries - text.shape[1], 0)))
+    text = F.pad(text, (0, 0, 0, queries))  # whatever their number, so that one graph serves all lengths
     places = torch.arange(text.shape[1], device=text.device)
     real = places < count[:, None]
     # the published score is the mean over channels, not the norm that the paper speaks of
     score = text.mean(dim=-1).masked_fill(~real, -torch.inf)
-    best = score.argsort(dim=1, descending=True, stable=True)[:, :queries]
+    best = score.topk(queries, dim=1).indices
     enough = (count >= queries)[:, None]
     chosen = torch.where(enough, best, places[:queries])
     selected = enough | real[:, :queries]

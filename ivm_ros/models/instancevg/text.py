@@ -44,6 +44,7 @@ class Tokenizer:
     def __init__(self, path: Path, config: InstanceVgConfig) -> None:
         if not path.is_file():
             raise CheckpointError(f"expected a sentencepiece file, but there is none at {path}")
+        self.path = path
         try:
             self._pieces = sentencepiece.SentencePieceProcessor(model_file=str(path))
         except RuntimeError as error:

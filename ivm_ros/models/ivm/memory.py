@@ -14,6 +14,7 @@ from ivm_ros.models.ivm.postprocess import resize_logits
 from ivm_ros.models.ivm.precision import PRECISIONS, Precision
 from ivm_ros.models.ivm.weights import canonical_shapes, empty_ivm
 from ivm_ros.models.layers.allocations import Allocations
+from ivm_ros.models.layers.sam_attention import attend_in_blocks
 from ivm_ros.models.memory import MemoryNeed
 
 _PARTS = {
@@ -43,6 +44,7 @@ def memory_needs(config: IvmConfig | None = None) -> tuple[MemoryNeed, ...]:
         config: the sizes; the published ones if None.
     """
     model = empty_ivm(config or IvmConfig())
+    attend_in_blocks(model.image_encoder)
     names = ("float32", "bfloat16", "8bit", "4bit")
 
     @cache

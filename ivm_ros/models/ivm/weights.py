@@ -15,6 +15,7 @@ from ivm_ros.models.ivm.keys import canonical_names
 from ivm_ros.models.ivm.model import Ivm
 from ivm_ros.models.ivm.precision import Precision, quantised_linear
 from ivm_ros.models.layers.lora import merge, split_adapters
+from ivm_ros.models.layers.sam_attention import attend_in_blocks
 
 
 def empty_ivm(config: IvmConfig) -> Ivm:
@@ -76,6 +77,7 @@ def build(
             # a copy even where nothing changes: the file may be replaced while the model runs
             _assign(model, key, tensor.to(device, precision.dtype(name), copy=True))
     _restore_constants(model, device)
+    attend_in_blocks(model.image_encoder)
     return model.eval().requires_grad_(False)
 
 
