@@ -370,8 +370,10 @@ def _accelerator(settings: LoopSettings) -> Any:
     try:
         import tensorboard  # noqa: F401 - the journal uses it where it is; a training run needs it
         from accelerate import Accelerator
+        from accelerate.state import AcceleratorState
     except ImportError as error:
         raise ImportError(f"training needs the extra: pip install 'ivm-ros[train]' ({error})") from error
+    AcceleratorState._reset_state()  # of a run before in this process, perhaps in another precision
     return Accelerator(cpu=settings.device == "cpu", mixed_precision="bf16" if settings.bf16 else "no")
 
 

@@ -1,0 +1,111 @@
+"""Samples to the tensors that InstanceVG reads and learns from; its spec, sections 2, 3 and 10."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from random import Random
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ivm_ros.datasets.samples import Sample
+from ivm_ros.models.instancevg import text
+from ivm_ros.models.instancevg.preprocess import pixels, scale_factor, squash, squash_mask
+from ivm_ros.models.instancevg.text import Tokenizer
+from ivm_ros.training.batches import Items
+from ivm_ros.training.instancevg.matching import Truth
+
+
+@dataclass(frozen=True, eq=False)
+class Example:
+    """One sample as tensors.
+
+    Attributes:
+        pixels: (3, S, S) float32.
+        ids: of the instruction.
+        boxes: (n, 4) float32, as in `Truth`.
+        masks: (n, S, S) bool.
+    """
+
+    pixels: Tensor
+    ids: list[int]
+    boxes: Tensor
+    masks: Tensor
+
+
+class ExampleBatch(NamedTuple):
+    """B samples.
+
+    Attributes:
+        pixels: (B, 3, S, S) float32.
+        ids: (B, L) int64.
+        padding: (B, L) bool, or None where all texts are of one length.
+        boxes: of each sample.
+        masks: of each sample.
+    """
+
+    pixels: Tensor
+    ids: Tensor
+    padding: Tensor | None
+    boxes: list[Tensor]
+    masks: list[Tensor]
+
+    @property
+    def truths(self) -> list[Truth]:
+        """What matcher and losses read."""
+        return [Truth(boxes, masks) for boxes, masks in zip(self.boxes, self.masks, strict=True)]
+
+
+class Preparation:
+    """A dataset of samples, prepared for the network.
+
+    Args:
+        items: the dataset; it has masks.
+        side: of the network's square in pixels.
+        tokenizer: of its words.
+    """
+
+    def __init__(self, items: Items[Sample], side: int, tokenizer: Tokenizer) -> None:
+        self.items, self.side, self.tokenizer = items, side, tokenizer
+
+    def __len__(self) -> int:
+        """Return how many items there are, good and bad."""
+        return len(self.items)
+
+    def item(self, index: int, random: Random) -> Example:
+        """Return a prepared item; raise `ValueError` where it is unusable."""
+        sample = self.items.item(index, random)
+        try:
+            return prepared(sample, self.side, self.tokenizer)
+        except ValueError as error:
+            named = ", ".join(f"{name} {value}" for name, value in sample.ids.items())
+            raise ValueError(f"sample {index} ({named or 'without ids'}): {error}") from error
+
+
+def prepared(sample: Sample, side: int, tokenizer: Tokenizer) -> Example:
+    """Return a sample as tensors; raise `ValueError` where it has no masks or no words."""
+    height, width = sample.image.shape[:2]
+    masks = [squash_mask(mask, side) for mask in sample.masks]
+    corners = np.array(sample.boxes, np.float32).reshape(-1, 4) * scale_factor((width, height), side) / side
+    centres, sizes = (corners[:, :2] + corners[:, 2:]) / 2, corners[:, 2:] - corners[:, :2]
+    return Example(
+        pixels=pixels(squash(sample.image, side)),
+        ids=tokenizer.ids(sample.instruction),
+        boxes=torch.from_numpy(np.concatenate([centres, sizes], axis=1)),
+        masks=torch.from_numpy(np.array(masks, np.bool_).reshape(-1, side, side)),
+    )
+
+
+def collate(examples: Sequence[Example]) -> ExampleBatch:
+    """Return a batch of prepared items."""
+    ids, padding = text.batch([example.ids for example in examples])
+    return ExampleBatch(
+        pixels=torch.stack([example.pixels for example in examples]),
+        ids=ids,
+        padding=padding,
+        boxes=[example.boxes for example in examples],
+        masks=[example.masks for example in examples],
+    )
