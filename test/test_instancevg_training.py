@@ -11,9 +11,11 @@ import numpy as np
 import pytest
 import torch
 from instancevg_files import beit3_file
+from typer.testing import CliRunner
 
 import ivm_ros
 from ivm_ros.checkpoints import CheckpointError, read_state_dict
+from ivm_ros.cli.app import app
 from ivm_ros.datasets.folder import Folder
 from ivm_ros.datasets.folder_writer import Answer, write_index, write_picture
 from ivm_ros.datasets.samples import Sample
@@ -291,3 +293,26 @@ def test_rendered_views_are_asked_about_by_chance(tmp_path):
     assert [held_out.read(i).instruction for i in range(3)] == [
         items.item(i, Random(i)).instruction for i in (0, 2, 5)
     ]
+
+
+def test_the_command_trains_and_refuses_other_models_options(files, tmp_path):
+    sizes = ["--steps", "1", "--batch", "2", "--workers", "0", "--device", "cpu"]
+    asked = [
+        "train",
+        "--model",
+        "instancevg",
+        "--data",
+        str(files / "data"),
+        "--output",
+        str(tmp_path / "run"),
+    ]
+    begun = [*asked, *sizes, "--checkpoint", str(files / "tiny"), "--validation", str(files / "data")]
+    done = CliRunner().invoke(app, [*begun, "--held-out", "2"])
+    assert done.exit_code == 0, (done.output, done.exception)
+    assert "giou" in done.output and (tmp_path / "run" / "last" / "model.safetensors").exists()
+    other = CliRunner().invoke(app, [*begun, "--stage", "generator"])
+    assert "expected options of instancevg, got --stage, which is of ivm alone" in str(other.exception)
+    none = CliRunner().invoke(app, [*asked[:3], "--output", str(tmp_path / "none")])
+    assert "expected data: datasets, or a store" in str(none.exception)
+    unrooted = CliRunner().invoke(app, [*begun, "--root", str(tmp_path)])
+    assert "expected NAME:SPLIT with --root" in str(unrooted.exception)

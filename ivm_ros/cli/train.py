@@ -1,99 +1,220 @@
-"""`ivm-ros train`: the stages of IVM's training."""
+"""`ivm-ros train`: models on data, in the shared loop; each model's own options are named apart."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Annotated, Optional
+from typing import Annotated, Any, Optional
 
 import typer
 from rich.console import Console
 
-TRAINED_HERE = ("ivm",)
-"""Models that this command trains."""
-
-_Folders = Optional[list[Path]]  # noqa: UP045 - typer reads it at run time, on Python 3.10 too
+_Folders = Optional[list[Path]]  # noqa: UP045 - typer reads these at run time, on Python 3.10 too
+_Texts = Optional[list[str]]  # noqa: UP045
 _File = Optional[Path]  # noqa: UP045
+_Whole = Optional[int]  # noqa: UP045
+_Number = Optional[float]  # noqa: UP045
+_IVM, _INSTANCEVG = "Of ivm alone", "Of instancevg alone"
 
 
 def train(
+    context: typer.Context,
     output: Annotated[Path, typer.Option(help="Folder of the run.")],
+    model: Annotated[str, typer.Option(help="ivm or instancevg.")] = "ivm",
     checkpoint: Annotated[
-        Path,
-        typer.Option(help="Where to start: SAM's and LLaVA's files, perhaps IVM's; or a converted folder."),
-    ],
-    model: Annotated[str, typer.Option(help="Name of the model.")] = "ivm",
-    stage: Annotated[str, typer.Option(help="discriminator, or generator: what finds masks.")] = "generator",
-    mix: Annotated[_File, typer.Option(help="IVM-Mix-1M, unzipped (docs/datasets.md).")] = None,
+        _File,
+        typer.Option(help="Where to start: a model's files or folder; of ivm, SAM's and LLaVA's are enough."),
+    ] = None,
     data: Annotated[
-        _Folders, typer.Option(help="Folder with an index.jsonl, of people's labels; may be repeated.")
+        _Texts,
+        typer.Option(help="Folder with an index.jsonl (of ivm: people's labels); may be repeated."),
     ] = None,
-    machine_data: Annotated[_Folders, typer.Option(help="The same, of machines' labels.")] = None,
     validation: Annotated[
-        _File, typer.Option(help="Folder with an index.jsonl to score on, of people's labels.")
+        Optional[str],  # noqa: UP045
+        typer.Option(help="Folder with an index.jsonl to score on (of ivm: people's labels)."),
     ] = None,
-    validation_machine: Annotated[
-        _File, typer.Option(help="The same, of machines' labels; for the discriminator.")
-    ] = None,
-    weights: Annotated[
-        str, typer.Option(help="How much labels count: two-stage, joint, label or none.")
-    ] = "two-stage",
-    discriminator: Annotated[
-        _File, typer.Option(help="A discriminator.safetensors of the first stage.")
-    ] = None,
-    trust_humans: Annotated[bool, typer.Option(help="People's labels count 1.")] = False,
-    trainable: Annotated[
-        str, typer.Option("--train", help="adapters, as published; all, for small models.")
-    ] = "adapters",
     steps: Annotated[int, typer.Option(min=1)] = 100_000,
-    batch: Annotated[int, typer.Option(min=1, help="Labels a batch of one process.")] = 8,
+    batch: Annotated[
+        _Whole, typer.Option(min=1, help="Samples a batch of one process; else the model's own.")
+    ] = None,
     accumulate: Annotated[int, typer.Option(min=1, help="Batches a step.")] = 1,
-    rate: Annotated[float, typer.Option(min=0.0, help="Highest learning rate.")] = 1e-4,
+    rate: Annotated[
+        _Number, typer.Option(min=0.0, help="Highest learning rate; else the model's own.")
+    ] = None,
     bf16: Annotated[bool, typer.Option(help="Compute in bfloat16.")] = False,
-    precision: Annotated[
-        str, typer.Option(help="Of what rests: auto, float32, bfloat16, float16, 8bit or 4bit.")
-    ] = "auto",
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 ...")] = "auto",
     workers: Annotated[int, typer.Option(min=0, help="Processes that read data.")] = 2,
     seed: Annotated[int, typer.Option(help="Of all chance.")] = 0,
     save_every: Annotated[int, typer.Option(min=1, help="Steps between checkpoints.")] = 500,
     score_every: Annotated[int, typer.Option(min=1, help="Steps between scores and pictures.")] = 1000,
     resume: Annotated[bool, typer.Option(help="Go on from the run's checkpoint.")] = False,
+    stage: Annotated[
+        str, typer.Option(help="discriminator, or generator: what finds masks.", rich_help_panel=_IVM)
+    ] = "generator",
+    mix: Annotated[
+        _File, typer.Option(help="IVM-Mix-1M, unzipped (docs/datasets.md).", rich_help_panel=_IVM)
+    ] = None,
+    machine_data: Annotated[
+        _Folders, typer.Option(help="As --data, of machines' labels.", rich_help_panel=_IVM)
+    ] = None,
+    validation_machine: Annotated[
+        _File,
+        typer.Option(
+            help="As --validation, of machines' labels; for the discriminator.", rich_help_panel=_IVM
+        ),
+    ] = None,
+    weights: Annotated[
+        str,
+        typer.Option(help="How much labels count: two-stage, joint, label or none.", rich_help_panel=_IVM),
+    ] = "two-stage",
+    discriminator: Annotated[
+        _File, typer.Option(help="A discriminator.safetensors of the first stage.", rich_help_panel=_IVM)
+    ] = None,
+    trust_humans: Annotated[
+        bool, typer.Option(help="People's labels count 1.", rich_help_panel=_IVM)
+    ] = False,
+    trainable: Annotated[
+        str,
+        typer.Option("--train", help="adapters, as published; all, for small models.", rich_help_panel=_IVM),
+    ] = "adapters",
+    precision: Annotated[
+        str,
+        typer.Option(
+            help="Of what rests: auto, float32, bfloat16, float16, 8bit or 4bit.", rich_help_panel=_IVM
+        ),
+    ] = "auto",
+    root: Annotated[
+        _File,
+        typer.Option(
+            help="Folder that published datasets lie in; --data and --validation then are NAME:SPLIT.",
+            rich_help_panel=_INSTANCEVG,
+        ),
+    ] = None,
+    store: Annotated[
+        _File,
+        typer.Option(
+            help="Rendered views: train on those, and score on the held-out ones without --validation.",
+            rich_help_panel=_INSTANCEVG,
+        ),
+    ] = None,
+    held_out: Annotated[
+        int, typer.Option(min=1, help="Most samples to score on.", rich_help_panel=_INSTANCEVG)
+    ] = 200,
+    size: Annotated[
+        str,
+        typer.Option(
+            help="Without --checkpoint: base, large, or small, from chance.", rich_help_panel=_INSTANCEVG
+        ),
+    ] = "base",
+    encoder: Annotated[
+        _File,
+        typer.Option(
+            help="BEiT-3's file, beit3.spm beside it, to start base or large from.",
+            rich_help_panel=_INSTANCEVG,
+        ),
+    ] = None,
+    encoder_rate: Annotated[
+        _Number,
+        typer.Option(
+            min=0.0,
+            help="Of the encoder; else --rate, a tenth of it where it is pretrained.",
+            rich_help_panel=_INSTANCEVG,
+        ),
+    ] = None,
+    layer_decay: Annotated[
+        float,
+        typer.Option(
+            min=0.0,
+            max=1.0,
+            help="A layer's rate, as a share of the next one's.",
+            rich_help_panel=_INSTANCEVG,
+        ),
+    ] = 1.0,
+    schedule: Annotated[
+        str, typer.Option(help="stairs, as published, or cosine.", rich_help_panel=_INSTANCEVG)
+    ] = "stairs",
+    clip: Annotated[
+        float, typer.Option(min=0.0, help="Highest norm of the gradient.", rich_help_panel=_INSTANCEVG)
+    ] = 0.15,
+    average: Annotated[
+        float,
+        typer.Option(
+            min=0.0, help="Decay of the weights' moving average; 0: none.", rich_help_panel=_INSTANCEVG
+        ),
+    ] = 0.0,
+    equal_layers: Annotated[
+        bool,
+        typer.Option(help="Repair: all decoder layers' boxes count alike.", rich_help_panel=_INSTANCEVG),
+    ] = False,
+    best: Annotated[
+        str,
+        typer.Option(help="Score that the best weights are kept by.", rich_help_panel=_INSTANCEVG),
+    ] = "giou",
 ) -> None:
-    """Train IVM: first its discriminator, then what finds masks (docs/training_ivm.md; extra "train")."""
-    if model not in TRAINED_HERE:
+    """Train a model: docs/training_ivm.md, docs/training_instancevg.md; needs the extra "train"."""
+    if model not in _TRAINERS:
         raise ValueError(
-            f"expected a model that this trains, {', '.join(TRAINED_HERE)}; got {model!r} (docs/models.md)"
+            f"expected a model that this trains, {', '.join(_TRAINERS)}; got {model!r} (docs/models.md)"
         )
-    from ivm_ros.training.ivm.run import IvmTraining, run_training
-
-    wanted = IvmTraining(
-        stage=stage,
-        checkpoint=checkpoint,
-        output=output,
-        human=data or (),
-        machine=machine_data or (),
-        mix=mix,
-        validation=validation,
-        validation_machine=validation_machine,
-        weights=weights,
-        discriminator=discriminator,
-        trust_humans=trust_humans,
-        trainable=trainable,
-        steps=steps,
-        batch=batch,
-        accumulate=accumulate,
-        rate=rate,
-        bf16=bf16,
-        precision=precision,
-        device=device,
-        workers=workers,
-        seed=seed,
-        save_every=save_every,
-        score_every=score_every,
-        resume=resume,
-    )
-    scores = run_training(wanted)
+    wanted = {name: value for name, value in context.params.items() if name not in _others(context, model)}
+    scores = _TRAINERS[model](wanted)
     console = Console()
     shown = ", ".join(f"{name} {value:.3f}" for name, value in scores.items())
     console.print(f"trained{': ' + shown if shown else ''}", highlight=False, soft_wrap=True)
     console.print(f"written to {output / 'last'}", highlight=False, soft_wrap=True)
+
+
+def _others(context: typer.Context, model: str) -> set[str]:
+    """Return the options of other models; raise `ValueError` where one of them was given."""
+    panels = {_IVM: "ivm", _INSTANCEVG: "instancevg"}
+    names = set()
+    for option in context.command.params:
+        owner = panels.get(getattr(option, "rich_help_panel", None) or "", model)
+        name = option.name or ""
+        if owner == model:
+            continue
+        names.add(name)
+        source = context.get_parameter_source(name)
+        if source is not None and source.name == "COMMANDLINE":  # typer's own click is not click's
+            raise ValueError(f"expected options of {model}, got {option.opts[0]}, which is of {owner} alone")
+    return names
+
+
+def _given(wanted: Mapping[str, Any], without: tuple[str, ...]) -> dict[str, Any]:
+    """Return the options that are not left to the model, but for those named."""
+    return {name: value for name, value in wanted.items() if value is not None and name not in without}
+
+
+def _train_ivm(wanted: Mapping[str, Any]) -> dict[str, float]:
+    from ivm_ros.training.ivm.run import IvmTraining, run_training
+
+    if wanted["checkpoint"] is None:
+        raise ValueError("expected --checkpoint with SAM's and LLaVA's files or a converted folder, got none")
+    own = _given(wanted, ("model", "data", "machine_data", "validation"))
+    validation = wanted["validation"]
+    return run_training(
+        IvmTraining(
+            **own,
+            human=[Path(folder) for folder in wanted["data"] or ()],
+            machine=wanted["machine_data"] or (),
+            validation=None if validation is None else Path(validation),
+        )
+    )
+
+
+def _train_instancevg(wanted: Mapping[str, Any]) -> dict[str, float]:
+    from ivm_ros.training.instancevg.run import InstanceVgTraining, run_training
+    from ivm_ros.training.samples import HeldOut, open_held_out, open_sources
+
+    data, root, store = wanted["data"] or (), wanted["root"], wanted["store"]
+    sources = open_sources(data, root, store)
+    judged = open_held_out(wanted["validation"], root, store)
+    own = _given(wanted, ("model", "data", "validation", "root", "store", "held_out"))
+    held_out = None if judged is None else HeldOut(judged, wanted["held_out"])
+    return run_training(InstanceVgTraining(**own), sources, held_out)
+
+
+_TRAINERS: dict[str, Callable[[Mapping[str, Any]], dict[str, float]]] = {
+    "ivm": _train_ivm,
+    "instancevg": _train_instancevg,
+}

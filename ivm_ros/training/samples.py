@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections.abc import Sequence
 from itertools import accumulate
 from pathlib import Path
 from random import Random
 
 import numpy as np
 
+from ivm_ros.datasets.registry import open_any
 from ivm_ros.datasets.samples import Dataset, Sample
 from ivm_ros.datasets.tabletop.instructions import Question, questions
 from ivm_ros.datasets.tabletop.store import complete_shards, map_shards
@@ -101,6 +103,32 @@ class HeldOut(Dataset[Sample]):
         self.check_index(index)
         place = self._indices[index]
         return self._items.item(place, Random(place))
+
+
+def open_sources(datasets: Sequence[str], root: Path | None, store: Path | None) -> list[Items[Sample]]:
+    """Open what is trained on.
+
+    Args:
+        datasets: as `open_any` takes them.
+        root: of the datasets.
+        store: of rendered views.
+
+    Raises:
+        ValueError, FileNotFoundError: nothing is named, or it cannot be opened.
+    """
+    sources: list[Items[Sample]] = [DatasetItems(open_any(name, root)) for name in datasets]
+    if store is not None:
+        sources.append(TabletopItems(store, "train"))
+    if not sources:
+        raise ValueError("expected data: datasets, or a store of rendered views; got none")
+    return sources
+
+
+def open_held_out(dataset: str | None, root: Path | None, store: Path | None) -> Items[Sample] | None:
+    """Open what is scored on: a dataset, as `open_any` takes it, else the store's own, else None."""
+    if dataset is not None:
+        return DatasetItems(open_any(dataset, root))
+    return None if store is None else TabletopItems(store, "validation", changed=False)
 
 
 def _box(mask: Mask) -> Box:
