@@ -174,6 +174,18 @@ def convert(
 
 
 @app.command()
+def export(
+    checkpoint: Annotated[Path, typer.Argument(help="The model's weights, a file or folder.")],
+    target: Annotated[Path, typer.Argument(help="New folder.")],
+    model: Model = "instancevg",
+) -> None:
+    """Make graphs for ONNX Runtime of a model's weights, and check that they give PyTorch's results."""
+    from ivm_ros.cli.export import run_export
+
+    run_export(checkpoint, target, model)
+
+
+@app.command()
 def doctor(
     memory: Annotated[bool, typer.Option("--memory", help="Print which model runs where, instead.")] = False,
 ) -> None:

@@ -1,0 +1,94 @@
+"""A module to a graph in a file, and how far their results are apart."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from importlib.util import find_spec
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from ivm_ros.engines.graphs import Axis, GraphSpec
+from ivm_ros.engines.onnx import OnnxGraph
+
+OPSET = 18  # has all that is needed; runs on ONNX Runtime from 1.14, and TensorRT's parser knows it
+_LARGEST_FILE = 1.5e9  # bytes of weights inside the graph's file; the format ends at 2 GiB
+
+
+def export_graph(module: nn.Module, spec: GraphSpec, example: Mapping[str, Tensor], folder: Path) -> None:
+    """Write a module as a graph; weights of large ones lie beside it, in a file of their own.
+
+    Args:
+        module: in eval mode, on the CPU; takes the inputs in their order, returns a tuple of the outputs.
+        spec: of the graph.
+        example: inputs by name, with at least two of everything whose number is not fixed.
+        folder: to write to.
+
+    Raises:
+        ImportError: a library of the extra is missing.
+    """
+    for library in ("onnx", "onnxscript"):
+        if find_spec(library) is None:
+            raise ImportError(f"exporting needs {library}: pip install 'ivm-ros[onnx]'")
+    axes = {side for port in spec.inputs for side in port.shape if isinstance(side, Axis)}
+    sizes = {axis: torch.export.Dim(axis.name, min=1, max=max(axis.high, 2)) for axis in axes}
+    dynamic = tuple(
+        {place: sizes[side] for place, side in enumerate(port.shape) if isinstance(side, Axis)}
+        for port in spec.inputs
+    )
+    weight = sum(tensor.numel() * tensor.element_size() for tensor in module.state_dict().values())
+    with _quiet():
+        torch.onnx.export(
+            module,
+            tuple(example[port.name] for port in spec.inputs),
+            str(folder / spec.file),
+            dynamo=True,
+            opset_version=OPSET,
+            input_names=[port.name for port in spec.inputs],
+            output_names=list(spec.outputs),
+            dynamic_shapes=dynamic,
+            external_data=weight > _LARGEST_FILE,
+            optimize=False,  # ONNX Runtime does that when it reads it
+            verbose=False,
+        )
+
+
+@torch.inference_mode()
+def largest_difference(
+    module: nn.Module, graph: OnnxGraph, examples: Sequence[Mapping[str, Tensor]]
+) -> float:
+    """Return the largest difference of any result; of values above 1, as a share of them.
+
+    Args:
+        module: what the graph was made of.
+        graph: the graph.
+        examples: inputs by name, of several sizes.
+    """
+    worst = 0.0
+    for example in examples:
+        expected = module(*(example[port.name] for port in graph.spec.inputs))
+        got = graph({name: tensor.numpy() for name, tensor in example.items()})
+        for name, plain in zip(graph.spec.outputs, expected, strict=True):
+            apart = (torch.from_numpy(got[name]) - plain).abs() / plain.abs().clamp(min=1.0)
+            worst = max(worst, float(apart.max()))  # NaN is below everything: it must not pass
+            if not torch.isfinite(apart).all():
+                return float("inf")
+    return worst
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep the exporter from talking of its own insides."""
+    log = logging.getLogger("torch.onnx")
+    before = log.level
+    log.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        log.setLevel(before)
