@@ -25,6 +25,7 @@ from ivm_ros.datasets.tabletop.mislabelled import Label, label_store
 from ivm_ros.datasets.tabletop.store import complete_shards, load_store
 from ivm_ros.training.ivm.tabletop import SIDE, Effort, Small
 
+COLORS = ("red", "yellow", "green", "blue")
 WRONG, HUMAN = 0.3, 0.3
 """Share of all labels that are wrong, all of them machines'; share of labels that people make, all right."""
 
@@ -36,7 +37,7 @@ def read_labels(store: Path, split: str, shards: int, seed: int, human: float, w
         raise typer.BadParameter(f"expected {shards} {split} shards in {store}, got {len(stems)}")
     labels = []
     for stem in track(stems, f"labelling {split} views"):
-        labels += label_store(load_store([stem], progress=False), SIDE, seed, human, wrong)
+        labels += label_store(load_store([stem], progress=False), SIDE, seed, human, wrong, COLORS)
     return labels
 
 
@@ -52,8 +53,8 @@ def compare(store: Path, output: Path, seed: int, shards: int, effort: Effort) -
     scores = {"labels": float(len(labels)), "wrong": float(np.mean([bool(label.fault) for label in labels]))}
     judge, judged = small.train_judge()
     scores |= judged
-    for name, weights, discriminator in (("plain", "none", None), ("dwsl", "two-stage", judge)):
-        found = small.train_generator(weights, discriminator)
+    for name, weights in (("plain", "none"), ("dwsl", "two-stage")):
+        found = small.train_generator(weights, judge)
         scores |= {f"{name}_{metric}": value for metric, value in found.items()}
     result.write_text(json.dumps(scores, indent=1) + "\n")
     return scores

@@ -232,6 +232,7 @@ def test_all_of_a_small_model_is_trained_to_a_folder_that_loads(files, tmp_path)
         ({"weights": "two-stage"}, "expected a discriminator's file for the weights"),
         ({"stage": "discriminator", "machine": ()}, "labels of people and of machines .* none of machines"),
         ({"human": (), "machine": ()}, "expected data"),
+        ({"device": "cuda:1"}, "expected auto or cpu, got 'cuda:1'"),
         ({"trainable": "some"}, "expected to train one of adapters, all, got 'some'"),
     ],
 )

@@ -42,7 +42,7 @@ def train(
         _Number, typer.Option(min=0.0, help="Highest learning rate; else the model's own.")
     ] = None,
     bf16: Annotated[bool, typer.Option(help="Compute in bfloat16.")] = False,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 ...")] = "auto",
+    device: Annotated[str, typer.Option(help="auto, or cpu.")] = "auto",
     workers: Annotated[int, typer.Option(min=0, help="Processes that read data.")] = 2,
     seed: Annotated[int, typer.Option(help="Of all chance.")] = 0,
     save_every: Annotated[int, typer.Option(min=1, help="Steps between checkpoints.")] = 500,

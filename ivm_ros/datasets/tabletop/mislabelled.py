@@ -6,7 +6,7 @@ ways of real ones: another object, everything at once, a box somewhere, the righ
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from random import Random
 
@@ -18,6 +18,7 @@ from ivm_ros.datasets.tabletop.phrases import Description
 from ivm_ros.datasets.tabletop.scene import Scene
 from ivm_ros.datasets.tabletop.store import Store
 from ivm_ros.datasets.tabletop.visible import View
+from ivm_ros.datasets.tabletop.vocabulary import COLORS
 from ivm_ros.grounding import Heatmap, Image, Mask
 
 MIN_SHARE, MAX_SHARE = 0.02, 0.4
@@ -112,7 +113,13 @@ class Labels:
 
 
 def label_store(
-    store: Store, side: int, seed: int, human: float = 1.0, wrong: float = 0.0, with_kind: bool = False
+    store: Store,
+    side: int,
+    seed: int,
+    human: float = 1.0,
+    wrong: float = 0.0,
+    colors: Sequence[str] = tuple(COLORS),
+    with_kind: bool = False,
 ) -> list[Label]:
     """Label views, one instruction about each where a clear one is found.
 
@@ -122,6 +129,7 @@ def label_store(
         seed: of instructions and faults.
         human: share of the labels that people make, all right.
         wrong: share of all labels that are wrong, all of them machines'.
+        colors: that are asked for; objects of others are in the pictures all the same.
         with_kind: name colour and kind of the target, not the colour alone.
 
     Raises:
@@ -133,7 +141,7 @@ def label_store(
     for index in range(len(store)):
         record = store.records[index]
         random = Random(f"{seed} {record.seed} {record.view}")
-        asked = _ask(store.scene(index), side, random, with_kind)
+        asked = _ask(store.scene(index), side, random, colors, with_kind)
         if asked is not None:
             image, instances, text, truth = asked
             draw = random.random()
@@ -164,18 +172,17 @@ def _agrees(mask: Mask, truth: Mask) -> bool:
 
 
 def _ask(
-    scene: Scene, side: int, random: Random, with_kind: bool
+    scene: Scene, side: int, random: Random, colors: Sequence[str], with_kind: bool
 ) -> tuple[Image, npt.NDArray[np.uint8], str, Mask] | None:
     """Return a square picture of a part of the scene, its instances, an instruction, and the true mask."""
-    clear = View(scene.objects, scene.instances).clear
+    clear = [s for s in View(scene.objects, scene.instances).clear if s.item.color in colors]
     for _ in range(_TRIES if clear else 0):
         window = _window(scene.instances == random.choice(clear).item.instance, random)
         view = View(scene.objects, scene.instances[window])
-        if not view.clear:
+        asked = [seen.item for seen in view.clear if seen.item.color in colors]
+        if not asked:
             continue
-        item = random.choice(view.clear).item
-        if item.color is None:
-            continue
+        item = random.choice(asked)
         wanted = Description(kind=item.kind if with_kind else None, color=item.color)
         sure, perhaps = view.fitting(wanted)
         instances = _resize(scene.instances[window], side, cv2.INTER_NEAREST)

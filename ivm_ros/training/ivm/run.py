@@ -12,7 +12,6 @@ import torch
 from torch import nn
 
 from ivm_ros.models.ivm.precision import pick_precision
-from ivm_ros.models.registry import pick_device
 from ivm_ros.training.batches import Batches, Items
 from ivm_ros.training.dwsl import VARIANTS
 from ivm_ros.training.ivm.data import Labels, open_labels
@@ -51,7 +50,7 @@ class IvmTraining:
         decay: weight decay.
         bf16: compute in bfloat16.
         precision: of what is not trained, as in `load`; what is trained is float32.
-        device: as in `load`.
+        device: "cpu", or "auto" for a GPU for each process, where there are any.
         workers: processes that read data.
         seed: of all chance.
         save_every: steps between checkpoints.
@@ -103,7 +102,7 @@ def run_training(wanted: IvmTraining) -> dict[str, float]:
         raise ValueError(f"expected weights of {', '.join(VARIANTS)}, got {wanted.weights!r}")
     sources = _sources(wanted, open_labels(wanted.human, wanted.machine, wanted.mix))
     torch.manual_seed(wanted.seed)
-    device = pick_device(wanted.device)
+    device = _device(wanted.device)
     start = read_start(wanted.checkpoint, pick_precision(_precision(wanted), device), device)
     prepare = partial(Preparation, config=start.ivm.config, tokenizer=start.tokenizer)
     batches = Batches(
@@ -154,6 +153,16 @@ def _sources(wanted: IvmTraining, labels: Labels) -> list[Items[Labelled]]:
         absent = "people" if labels.human is None else "machines"
         raise ValueError(f"expected labels of people and of machines to tell apart, got none of {absent}")
     return [labels.human, labels.machine]
+
+
+def _device(name: str) -> torch.device:
+    """Return where this process's network goes: the same place that the loop finds."""
+    if name not in ("auto", "cpu"):
+        raise ValueError(f"expected auto or cpu, got {name!r}; choose GPUs by CUDA_VISIBLE_DEVICES")
+    from accelerate import PartialState
+
+    device: torch.device = PartialState(cpu=name == "cpu").device
+    return device
 
 
 def _precision(wanted: IvmTraining) -> str:

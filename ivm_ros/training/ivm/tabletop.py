@@ -1,8 +1,8 @@
 """A scaled-down IVM from scratch on the rendered tabletop, some of whose labels are wrong: is DWSL worth it?
 
 Both stages as in the large one, with three differences that its size asks for: all weights are trained, for
-nothing is pretrained; generator and discriminator have bodies of their own; and the discriminator has two
-losses more, by which it learns to see and to read at all (`DiscriminatorTask`).
+nothing is pretrained; the generator's LLaVA is a copy of the discriminator's to start with, not the same; and
+the discriminator has two losses more, by which it learns to see and to read at all (`DiscriminatorTask`).
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from ivm_ros.models.ivm.model import Ivm
 from ivm_ros.models.ivm.prompt import PromptTokenizer
 from ivm_ros.models.ivm.small import write_small
 from ivm_ros.training.batches import Batches, Items
+from ivm_ros.training.dwsl import VARIANTS
 from ivm_ros.training.ivm.export import write_whole
 from ivm_ros.training.ivm.samples import Preparation, Prepared, collator
 from ivm_ros.training.ivm.scores import HeldOut, judgements, mask_scores, mask_sheet
@@ -148,14 +149,18 @@ class Small:
         return task.discriminator, {"auc": self._auc(task, self.spoilt)[0], **self._weights(task, parts[1])}
 
     def train_generator(
-        self, weights: str, judge: LmmDiscriminator | None = None, resume: bool = False
+        self, weights: str, judge: LmmDiscriminator, resume: bool = False
     ) -> dict[str, float]:
         """Train a generator with a way to weigh; return gIoU and cIoU on the clean held-out labels.
 
-        People's labels count 1 where a discriminator weighs the machines'.
+        Whatever the way, its LLaVA starts as a copy of the discriminator's, for want of a pretrained one;
+        people's labels count 1 where a discriminator weighs the machines'.
         """
         torch.manual_seed(self.seed)
-        task = GeneratorTask(Ivm(self.config), weights, judge, trust_humans=True)
+        ivm = Ivm(self.config)
+        ivm.prompt_encoder.model.load_state_dict(judge.model.state_dict())
+        asked = judge if VARIANTS[weights].discriminator is not None else None
+        task = GeneratorTask(ivm, weights, asked, trust_humans=True)
         hooks = Hooks(
             score=lambda module: mask_scores(task, self.clean),
             draw=lambda module: mask_sheet(task, self.clean),
