@@ -41,10 +41,10 @@ COLORS = {"red": (220, 30, 30), "blue": (30, 60, 220)}
 TEXTS = ("the red squares", "the blue square")
 
 
-def write_pictures(folder: Path, count: int = 6) -> Path:
+def write_pictures(folder: Path, count: int = 6, seed: int = 0) -> Path:
     """Write pictures of two red squares and perhaps a blue one, with a question about each."""
     folder.mkdir()
-    generator = np.random.default_rng(0)
+    generator = np.random.default_rng(seed)
     entries = []
     for number in range(count):
         image, masks = np.full((48, 64, 3), 110, np.uint8), {}
@@ -140,6 +140,9 @@ def test_resumed_equals_uninterrupted(files, tmp_path, monkeypatch):
     assert log_of(tmp_path / "whole") == log_of(tmp_path / "parts")
     with pytest.raises(CheckpointError, match=r"layer_decay: 0\.7 there, 0\.8 here"):
         run_training(replace(asked, resume=True, layer_decay=0.8), data(files))
+    others = [DatasetItems(Folder(write_pictures(tmp_path / "others", seed=1)))]
+    with pytest.raises(CheckpointError, match=r"samples: index\.jsonl \w+ there, index\.jsonl \w+ here"):
+        run_training(replace(asked, resume=True), others)
 
 
 def test_a_bad_record_is_named_and_skipped(files, tmp_path):
@@ -155,6 +158,8 @@ def test_a_bad_record_is_named_and_skipped(files, tmp_path):
 
 class Boxes:
     """A dataset that has boxes alone."""
+
+    identity = "boxes"
 
     def __len__(self) -> int:
         return 3

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from itertools import accumulate
 from pathlib import Path
 from random import Random
+from typing import Protocol
 
 import numpy as np
 
@@ -14,6 +15,7 @@ from ivm_ros.datasets.registry import open_any
 from ivm_ros.datasets.samples import Dataset, Sample
 from ivm_ros.datasets.tabletop.instructions import Question, questions
 from ivm_ros.datasets.tabletop.store import complete_shards, map_shards
+from ivm_ros.evaluation.fingerprint import fingerprint
 from ivm_ros.grounding import Box, Mask
 from ivm_ros.training.augment import augment
 from ivm_ros.training.batches import Items
@@ -21,11 +23,25 @@ from ivm_ros.training.batches import Items
 _TRIES = 4
 
 
+class Source(Items[Sample], Protocol):
+    """What is trained on."""
+
+    @property
+    def identity(self) -> str:
+        """What the samples are made of; a run that goes on wants the same."""
+        ...
+
+
 class DatasetItems:
     """A dataset's samples as they are."""
 
     def __init__(self, dataset: Dataset[Sample]) -> None:
         self.dataset = dataset
+
+    @property
+    def identity(self) -> str:
+        """The dataset's annotations."""
+        return " ".join(f"{path.name} {fingerprint(path)}" for path in self.dataset.annotations)
 
     def __len__(self) -> int:
         """Return the number of samples, good and bad."""
@@ -53,10 +69,16 @@ class TabletopItems:
         stems = [stem for stem in complete_shards(folder) if stem.name.startswith(f"{split}-")]
         self._stores, self.changed = map_shards(stems), changed
         self._ends = list(accumulate(map(len, self._stores)))
+        self._records = [stem.with_suffix(".jsonl") for stem in stems]
 
     def __len__(self) -> int:
         """Return the number of views."""
         return self._ends[-1]
+
+    @property
+    def identity(self) -> str:
+        """The shards' records."""
+        return " ".join(f"{path.stem} {fingerprint(path)}" for path in self._records)
 
     def item(self, index: int, random: Random) -> Sample:
         """Return view `index` with a question; pixels are ignored in it only where no other was found."""
@@ -105,7 +127,7 @@ class HeldOut(Dataset[Sample]):
         return self._items.item(place, Random(place))
 
 
-def open_sources(datasets: Sequence[str], root: Path | None, store: Path | None) -> list[Items[Sample]]:
+def open_sources(datasets: Sequence[str], root: Path | None, store: Path | None) -> list[Source]:
     """Open what is trained on.
 
     Args:
@@ -116,7 +138,7 @@ def open_sources(datasets: Sequence[str], root: Path | None, store: Path | None)
     Raises:
         ValueError, FileNotFoundError: nothing is named, or it cannot be opened.
     """
-    sources: list[Items[Sample]] = [DatasetItems(open_any(name, root)) for name in datasets]
+    sources: list[Source] = [DatasetItems(open_any(name, root)) for name in datasets]
     if store is not None:
         sources.append(TabletopItems(store, "train"))
     if not sources:

@@ -18,7 +18,7 @@ from ivm_ros.models.instancevg.config import InstanceVgConfig
 from ivm_ros.models.instancevg.folder import write_folder
 from ivm_ros.models.instancevg.grounder import InstanceVgGrounder
 from ivm_ros.models.registry import pick_device
-from ivm_ros.training.batches import Batches, Items
+from ivm_ros.training.batches import Batches
 from ivm_ros.training.instancevg.examples import Preparation, collate
 from ivm_ros.training.instancevg.losses import LossRules
 from ivm_ros.training.instancevg.scores import scores, sheet
@@ -26,6 +26,7 @@ from ivm_ros.training.instancevg.start import SIZES, Start, from_chance, from_en
 from ivm_ros.training.instancevg.task import InstanceVgTask
 from ivm_ros.training.loop import CHECKPOINT, Hooks, LoopSettings, cosine, train
 from ivm_ros.training.rates import layer_rate, rate_groups, stairs
+from ivm_ros.training.samples import Source
 
 SCHEDULES = ("stairs", "cosine")
 _STAIRS = {True: (20, 3, 15), False: (10, 1, 7)}
@@ -93,7 +94,7 @@ class InstanceVgTraining:
 
 
 def run_training(
-    wanted: InstanceVgTraining, sources: Sequence[Items[Sample]], held_out: Dataset[Sample] | None = None
+    wanted: InstanceVgTraining, sources: Sequence[Source], held_out: Dataset[Sample] | None = None
 ) -> dict[str, float]:
     """Train InstanceVG; return its last scores.
 
@@ -139,12 +140,13 @@ def run_training(
     )
     names = ("rate", "encoder_rate", "layer_decay", "schedule", "clip", "equal_layers")
     about = {name: str(getattr(wanted, name)) for name in names}
+    about["samples"] = "; ".join(source.identity for source in sources)
     hooks = _hooks(start, config, held_out)
     schedule = _schedule(wanted, optimizer, single)
     return train(task, batches, optimizer, schedule, settings, hooks, about, wanted.resume)
 
 
-def _start(wanted: InstanceVgTraining, sources: Sequence[Items[Sample]]) -> Start:
+def _start(wanted: InstanceVgTraining, sources: Sequence[Source]) -> Start:
     if wanted.checkpoint is not None:
         return go_on_from(wanted.checkpoint)
     if wanted.size not in SIZES:
@@ -160,7 +162,7 @@ def _start(wanted: InstanceVgTraining, sources: Sequence[Items[Sample]]) -> Star
     return from_encoder(wanted.encoder, config, wanted.seed)
 
 
-def _small(wanted: InstanceVgTraining, config: InstanceVgConfig, sources: Sequence[Items[Sample]]) -> Start:
+def _small(wanted: InstanceVgTraining, config: InstanceVgConfig, sources: Sequence[Source]) -> Start:
     from accelerate import PartialState
 
     if wanted.encoder is not None:
@@ -171,7 +173,7 @@ def _small(wanted: InstanceVgTraining, config: InstanceVgConfig, sources: Sequen
         return from_chance(wanted.output / "start", config, _texts(sources), wanted.seed, again)
 
 
-def _texts(sources: Sequence[Items[Sample]]) -> Iterator[str]:
+def _texts(sources: Sequence[Source]) -> Iterator[str]:
     """Yield instructions of the data, spread evenly; those of unusable samples are left out."""
     for source in sources:
         stride = max(1, len(source) * len(sources) // _TEXTS)
