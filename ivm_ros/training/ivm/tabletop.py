@@ -51,9 +51,9 @@ class Effort:
         rate: highest learning rate of both.
     """
 
-    judge_steps: int = 800
+    judge_steps: int = 600
     judge_batch: int = 32
-    steps: int = 1000
+    steps: int = 700
     batch: int = 16
     rate: float = 1e-3
 
