@@ -10,6 +10,7 @@ from pathlib import Path
 from random import Random
 
 import torch
+from rich.progress import track
 from torch.optim import Adam, Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 
@@ -177,7 +178,7 @@ def _texts(sources: Sequence[Source]) -> Iterator[str]:
     """Yield instructions of the data, spread evenly; those of unusable samples are left out."""
     for source in sources:
         stride = max(1, len(source) * len(sources) // _TEXTS)
-        for index in range(0, len(source), stride):
+        for index in track(range(0, len(source), stride), "reading words"):
             try:
                 yield source.item(index, Random(index)).instruction
             except ValueError:
