@@ -36,6 +36,13 @@ def assert_equal(first: dict[str, torch.Tensor], second: dict[str, torch.Tensor]
         assert torch.equal(value, second[name]), name
 
 
+def reset() -> None:
+    """Let accelerate forget its precision: it keeps one for a process."""
+    from accelerate.state import AcceleratorState
+
+    AcceleratorState._reset_state()
+
+
 def changed(line: torch.nn.Linear) -> Toy:
     toy = Toy()
     toy.line = line
@@ -101,6 +108,16 @@ def test_a_loss_that_is_not_finite_stops_the_run(tmp_path):
     infinite.weight.data.fill_(float("inf"))
     with pytest.raises(FloatingPointError, match="in step 1 of"):
         run(tmp_path, make=lambda: changed(infinite))
+
+
+def test_bfloat16_computes_coarser_and_keeps_the_weights_fine(tmp_path):
+    fine, _ = run(tmp_path / "fine")
+    reset()
+    coarse, _ = run(tmp_path / "coarse", bf16=True)
+    reset()
+    assert coarse.line.weight.dtype == torch.float32
+    assert not torch.equal(fine.line.weight, coarse.line.weight)
+    torch.testing.assert_close(fine.line.weight, coarse.line.weight, rtol=0.05, atol=0.05)
 
 
 def test_the_best_needs_its_score(tmp_path):
