@@ -17,10 +17,10 @@ import ivm_ros
 from ivm_ros.checkpoints import CheckpointError
 from ivm_ros.cli.app import app
 from ivm_ros.models import registry
-from ivm_ros.models.instancevg import network as network_module
 from ivm_ros.models.instancevg import onnx
+from ivm_ros.models.instancevg.beit3 import EncoderLayer
 from ivm_ros.models.instancevg.config import InstanceVgConfig
-from ivm_ros.models.instancevg.network import CompiledInstanceVg
+from ivm_ros.models.instancevg.model import InstanceVg
 from ivm_ros.models.instancevg.small import write_small
 
 PICTURE = np.random.default_rng(0).integers(0, 255, (90, 120, 3), dtype=np.uint8)
@@ -137,26 +137,26 @@ def test_only_models_with_graphs_are_exported(tmp_path):
         registry.export("ivm", tmp_path, tmp_path / "graphs")
 
 
-def test_compiled_code_is_asked_the_same_and_made_before_it_is_used(folders, monkeypatch, capfd):
-    """What torch compiles is torch's; that it is the network, for one text and for several, is ours."""
-    asked = []
-
-    def compile_(function, dynamic):
-        assert dynamic
-
-        def compiled(image, ids, padding):
-            asked.append(tuple(ids.shape))
-            return function(image, ids, padding)
-
-        return compiled
-
-    monkeypatch.setattr(network_module.torch, "compile", compile_)
+def test_compiled_layers_are_made_before_they_are_used(folders, monkeypatch, capfd):
+    """What torch compiles is torch's; that it is every layer, for one text and for several, is ours."""
+    compiled_layers, asked = [], []
+    monkeypatch.setattr(EncoderLayer, "compile", lambda layer, dynamic: compiled_layers.append(layer))
+    read = InstanceVg.read
+    monkeypatch.setattr(
+        InstanceVg,
+        "read",
+        lambda model, image, ids, padding=None: (
+            asked.append((len(ids), padding)) or read(model, image, ids, padding)
+        ),
+    )
     compiled = loaded(folders[0], engine="compiled")
-    assert isinstance(compiled.model, CompiledInstanceVg)
+    assert len(compiled_layers) == compiled.model.config.backbone.layers
     assert [texts for texts, _ in asked] == [1, 2]
     assert "compiling InstanceVG: done" in capfd.readouterr().err
     plain = loaded(folders[0])
     for texts in (WORDS[:1], WORDS):
-        ours, theirs = (each.look(each.encode(PICTURE), texts) for each in (compiled, plain))
+        ours = compiled.look(compiled.encode(PICTURE), texts)
+        assert asked[-1][1] is not None  # one code, with and without padding
+        theirs = plain.look(plain.encode(PICTURE), texts)
         for mine, expected in zip(ours, theirs, strict=True):
             torch.testing.assert_close(mine, expected, rtol=0, atol=1e-5)
