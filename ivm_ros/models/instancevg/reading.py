@@ -6,6 +6,7 @@ with them. Each fault has a repair by name.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -70,6 +71,8 @@ class Rules:
 
 PUBLISHED = Rules()
 
+_ALL = 0  # place of the mask of all targets together; those of the queries follow
+
 
 @dataclass(frozen=True, eq=False)
 class Reading:
@@ -118,8 +121,8 @@ class Answer:
         self.side, self.rules = side, rules
         self.size = size if rules.rescale else (side, side)
         self.points: Floats = found.points[index].float().cpu().numpy()
-        self._instances = found.instance_masks[index].float()
-        self._all = found.global_mask[index].float()
+        self._planes = torch.cat([found.global_mask[index], found.instance_masks[index]]).float()
+        self._enlarged: dict[tuple[int, int], dict[int, Tensor]] = {}
         self._logits = found.existence[index].float()
         self._objects = found.classes[-1, index].float().softmax(dim=-1)[:, 0]
         self._boxes = found.boxes[-1, index].float()
@@ -149,11 +152,11 @@ class Answer:
 
     def instance_masks(self, indices: Indices) -> npt.NDArray[np.bool_]:
         """Return the (N, H, W) masks of queries."""
-        return self._binary(self._instances[torch.from_numpy(indices)])
+        return self._binary(_planes_of(indices))
 
     def global_mask(self) -> Mask:
         """Return the (H, W) mask of all targets together."""
-        mask: Mask = self._binary(self._all)[0]
+        mask: Mask = self._binary([_ALL])[0]
         return mask
 
     def heatmap(self, indices: Indices) -> Heatmap:
@@ -162,12 +165,12 @@ class Answer:
         Args:
             indices: of the targets' instance masks.
         """
-        instances = self._instances[torch.from_numpy(indices)]
-        parts = {"merge": torch.cat([self._all, instances]), "instance": instances, "global": self._all}
-        logits = parts[self.rules.merged]
-        if not len(logits):
+        instances = _planes_of(indices)
+        parts = {"merge": [_ALL, *instances], "instance": instances, "global": [_ALL]}
+        planes = parts[self.rules.merged]
+        if not planes:
             return np.zeros((self.size[1], self.size[0]), dtype=np.float32)
-        hottest = upsample(logits[None], (self.size[1], self.size[0]))[0].amax(dim=0)
+        hottest = self._enlarge(planes, (self.size[1], self.size[0])).amax(dim=0)
         heat: Heatmap = hottest.sigmoid().cpu().numpy()
         return heat
 
@@ -179,17 +182,30 @@ class Answer:
             merged |= self.instance_masks(targets).any(axis=0)
         return merged if self.rules.merged == "instance" else merged | self.global_mask()
 
-    def _binary(self, logits: Tensor) -> npt.NDArray[np.bool_]:
-        """Return (N, H, W) masks of (N, h, w) logits."""
+    def _enlarge(self, planes: Sequence[int], shape: tuple[int, int]) -> Tensor:
+        """Return (N, *shape) logits; each plane is enlarged once, however often it is asked for."""
+        known = self._enlarged.setdefault(shape, {})
+        new = [plane for plane in planes if plane not in known]
+        if new:
+            known.update(zip(new, upsample(self._planes[new][None], shape)[0], strict=True))
+        return torch.stack([known[plane] for plane in planes])
+
+    def _binary(self, planes: Sequence[int]) -> npt.NDArray[np.bool_]:
+        """Return (N, H, W) masks."""
         shape = (self.size[1], self.size[0])
-        if not len(logits):
+        if not planes:
             return np.zeros((0, *shape), dtype=np.bool_)
         first = shape if self.rules.smooth_masks else (self.side, self.side)
-        inside = upsample(logits[None], first)[0].sigmoid() >= self.rules.mask_threshold
+        inside = self._enlarge(planes, first).sigmoid() >= self.rules.mask_threshold
         masks: npt.NDArray[np.bool_] = inside.cpu().numpy()
         if first == shape:
             return masks
         return np.stack([resize_mask(mask, self.size) for mask in masks])
+
+
+def _planes_of(indices: Indices) -> list[int]:
+    """Return where the instance masks of queries are among all masks."""
+    return [_ALL + 1 + index for index in indices.tolist()]
 
 
 def _corners(boxes: Tensor, side: int) -> Tensor:
