@@ -9,7 +9,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -17,13 +17,12 @@ from torch import Tensor, nn
 from transformers.models.llama.modeling_llama import apply_rotary_pos_emb
 from transformers.models.sam.modeling_sam import SamVisionEncoder
 
+from ivm_ros.bench.sharing import sharing_copy
 from ivm_ros.grounding import Heatmap, Image
 from ivm_ros.models.ivm.model import CONDITION_POSITION, Ivm
 from ivm_ros.models.ivm.postprocess import heatmap
 from ivm_ros.models.ivm.preprocess import clip_pixels, sam_pixels, squash
 from ivm_ros.models.ivm.prompt import PromptTokenizer
-
-Module = TypeVar("Module", bound=nn.Module)
 
 
 @dataclass(frozen=True)
@@ -66,7 +65,7 @@ class PlainIvm:
         self.habits, self.config, self.tokenizer = habits, model.config, tokenizer
         self._decode, self._project = model.decode, model.prompt_encoder.text_proj
         self._sam = _image_encoder(model.image_encoder, attention)
-        self._llava = _sharing_copy(model.prompt_encoder.model)
+        self._llava = sharing_copy(model.prompt_encoder.model)
         self._llava.set_attn_implementation(attention)
         language = self._llava.language_model
         if habits.separate_adapters and state is not None:
@@ -147,11 +146,6 @@ class _AtCondition(nn.Module):
         here = x[:, CONDITION_POSITION, None] + attention.o_proj(out)
         answer: Tensor = here + layer.mlp(layer.post_attention_layernorm(here))
         return answer
-
-
-def _sharing_copy(module: Module) -> Module:
-    """Return a copy of a module that holds the same tensors."""
-    return copy.deepcopy(module, {id(tensor): tensor for tensor in (*module.parameters(), *module.buffers())})
 
 
 def _image_encoder(encoder: SamVisionEncoder, attention: str) -> SamVisionEncoder:

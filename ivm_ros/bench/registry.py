@@ -31,6 +31,11 @@ _ENTRIES = (
     SuiteEntry("tiny", "ivm-tiny: what one frame, and one more instruction on it, cost", ".tiny:suite"),
     SuiteEntry("rendering", "IVM's highlight at 640x480, against its published formula", ".rendering:suite"),
     SuiteEntry("ivm", "IVM, against the same weights run as its reference runs them", ".ivm:suite"),
+    SuiteEntry(
+        "instancevg",
+        "InstanceVG by PyTorch and by ONNX Runtime, against its plain network",
+        ".instancevg:suite",
+    ),
 )
 
 

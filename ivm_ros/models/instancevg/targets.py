@@ -35,15 +35,16 @@ def agreeing_target(
     mask: Mask = np.zeros((height, width), dtype=np.bool_)
     mask[inside] = next((each[inside] for each in masks if each[inside].any()), True)
     corners = x_min, y_min, x_max, y_max
-    place = _point(mask, corners, float(point[0]) * width, float(point[1]) * height)
+    place = _point(mask, corners, inside, float(point[0]) * width, float(point[1]) * height)
     return Target(box=corners, mask=mask, point=place, score=score, label=label)
 
 
-def _point(mask: Mask, box: Box, x: float, y: float) -> tuple[float, float]:
+def _point(mask: Mask, box: Box, inside: tuple[slice, slice], x: float, y: float) -> tuple[float, float]:
     """Return (x, y) where mask and box have it, else the place nearest to it that they have."""
     column, row = min(int(x), mask.shape[1] - 1), min(int(y), mask.shape[0] - 1)
     if not mask[row, column]:
-        rows, columns = np.nonzero(mask)
+        rows, columns = np.nonzero(mask[inside])  # there is none outside
+        rows, columns = rows + inside[0].start, columns + inside[1].start
         best = int(np.argmin((columns + 0.5 - x) ** 2 + (rows + 0.5 - y) ** 2))
         column, row = int(columns[best]), int(rows[best])
     return _within(x, column, box[0], box[2]), _within(y, row, box[1], box[3])
