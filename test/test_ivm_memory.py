@@ -18,6 +18,7 @@ from ivm_ros.models.ivm.precision import PRECISIONS, quantised_linear
 from ivm_ros.models.ivm.small import write_small
 from ivm_ros.models.ivm.weights import empty_ivm
 from ivm_ros.models.layers.allocations import Allocations
+from ivm_ros.models.layers.sam_attention import attend_in_blocks
 from ivm_ros.models.memory import MemoryNeed, first_fitting
 
 QUANTISED = "prompt_encoder.model.language_model.layers.0.mlp.up_proj.weight"
@@ -83,7 +84,9 @@ def test_it_is_what_the_grounder_takes(tmp_path):
         features = grounder.encode(np.zeros((512, 512, 3), np.uint8))
         kept = allocations.live
         grounder.ground(features, "the red cup")
-    expected = working_memory(empty_ivm(config))
+    empty = empty_ivm(config)
+    attend_in_blocks(empty.image_encoder)
+    expected = working_memory(empty)
     assert (kept, allocations.peak) == pytest.approx(expected, rel=0.1)
 
 
