@@ -75,20 +75,21 @@ def test_more_wrong_labels_than_machines_make_are_refused():
         label_store(drawn_store(1, 0), SIDE, 0, human=0.6, wrong=0.5)
 
 
-def test_both_stages_learn(labels, tmp_path):
-    """The discriminator is never told which labels are wrong; one minute on one core."""
-    clean = label_store(drawn_store(60, 1), SIDE, seed=0)
+def test_weighting_by_the_discriminator_beats_plain_training(labels, tmp_path):
+    """Nobody tells the discriminator which labels are wrong. About a minute on one core."""
+    clean = label_store(drawn_store(200, 1), SIDE, seed=0)
     spoilt = label_store(drawn_store(200, 2), SIDE, seed=0, human=0.3, wrong=0.3)
-    small = Small(labels, clean, spoilt, tmp_path, effort=Effort(judge_steps=250, judge_batch=16, steps=150))
+    small = Small(labels, clean, spoilt, tmp_path, effort=Effort(judge_steps=250, judge_batch=16, steps=200))
     judge, scores = small.train_judge()
-    assert scores["auc"] > 0.75
-    assert scores["auc_machine"] > 0.75
-    assert scores["weight_right"] > scores["weight_wrong"] + 0.1
-    found = small.train_generator("two-stage", judge)
+    assert scores["auc"] > 0.8
+    assert scores["auc_machine"] > 0.8
+    assert scores["weight_right"] > scores["weight_wrong"] + 0.2
+    plain, weighted = (small.train_generator(weights, judge) for weights in ("none", "two-stage"))
+    assert weighted["giou"] > plain["giou"] > 0.3
+    assert weighted["ciou"] > plain["ciou"]
     lines = (tmp_path / "two-stage" / "log.jsonl").read_text().splitlines()
     losses = [line["loss"] for line in map(json.loads, lines) if "loss" in line]
-    assert losses[-1] < 0.9 * losses[0]
-    assert found["giou"] > 0.2
+    assert losses[-1] < 0.8 * losses[0]
     grounder = ivm_ros.load("ivm", checkpoint=tmp_path / "two-stage" / "last", device="cpu")
     heatmap = grounder(clean[0].image, clean[0].instruction).heatmap
     assert heatmap.shape == (SIDE, SIDE) and heatmap.max() > heatmap.min()
