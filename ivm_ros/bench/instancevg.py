@@ -141,6 +141,7 @@ def _one_instruction(
                 against="first instruction",
             ),
         ),
+        share=0.5,
     )
 
 
@@ -173,6 +174,7 @@ def _four_instructions(
                 numbers={"difference": apart["ONNX Runtime"]},
             ),
         ),
+        share=0.5,
     )
 
 
@@ -194,7 +196,8 @@ def _habits(subject: Subject, plain: PlainInstanceVg, image: Image, expected: Pr
                 numbers={"difference": difference},
             )
         )
-    return Comparison("plain, one instruction, with one thing done better", tuple(alternatives))
+    title = "plain, one instruction, with one thing done better"
+    return Comparison(title, tuple(alternatives), share=0.5)
 
 
 def _precision(subject: Subject, ours: InstanceVgGrounder, image: Image) -> Comparison:
