@@ -13,7 +13,7 @@ pytest.importorskip("onnxscript", reason="pip install 'ivm-ros[onnx]'")
 
 from ivm_ros.bench import instancevg, plain_instancevg
 from ivm_ros.bench.plain_instancevg import Habits, PlainInstanceVg
-from ivm_ros.bench.random_instancevg import INSTRUCTIONS, scaled_down, write_random
+from ivm_ros.bench.random_instancevg import INSTRUCTIONS, random_state, scaled_down, write_random
 from ivm_ros.bench.suite import DisagreementError, Options
 from ivm_ros.clip import load_clip
 from ivm_ros.models.instancevg.config import InstanceVgConfig
@@ -121,6 +121,11 @@ def test_the_suite_compares_what_agrees_and_refuses_what_does_not(monkeypatch):
     monkeypatch.setattr(instancevg, "_TOLERANCE", -1.0)
     with pytest.raises(DisagreementError, match="plain and ours"):
         next(instancevg.suite(Options(device="cpu")))
+
+
+def test_random_weights_are_the_same_every_time():
+    first, second = (random_state(tiny()) for _ in range(2))
+    assert all(torch.equal(first[name], second[name]) for name in first)
 
 
 def test_the_small_size_has_the_proportions_of_the_published_one():

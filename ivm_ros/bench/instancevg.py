@@ -8,6 +8,7 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import torch
 
 from ivm_ros.bench.plain_instancevg import Habits, PlainInstanceVg
@@ -82,10 +83,17 @@ def choose_subject(options: Options, image: Image) -> Subject:
         model, tokenizer = read_checkpoint(weights, torch.float32, device)
         network = OnnxInstanceVg(graphs, "auto", device)
     plain = PlainInstanceVg(model, tokenizer, Rules(rescale=True))
-    threshold = float(np.clip(np.median(plain(image, INSTRUCTIONS[0])[0].scores), 0.01, 0.99))
+    threshold = _between(plain(image, INSTRUCTIONS[0])[0].scores)
     about = "InstanceVG base" if published else "InstanceVG scaled to 1/35 of its work"
     rules = replace(REPAIRED, score_threshold=threshold)
     return Subject(f"{about}, random weights", model, network, tokenizer, rules)
+
+
+def _between(scores: npt.NDArray[np.float32]) -> float:
+    """Return a threshold that about half of the scores are above, as far from any as can be."""
+    middle = np.sort(scores)[len(scores) // 4 : len(scores) - len(scores) // 4]
+    gap = int(np.argmax(np.diff(middle)))
+    return float(np.clip(middle[gap : gap + 2].mean(), 0.01, 0.99))
 
 
 def suite(options: Options) -> Iterator[Comparison]:

@@ -52,8 +52,11 @@ def random_state(config: InstanceVgConfig, seed: int = 0) -> dict[str, Tensor]:
     def normal(tensor: Tensor, scale: float) -> Tensor:
         return torch.randn(tensor.shape, generator=generator) * scale
 
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        start = InstanceVg(config).state_dict()
     state = {}
-    for name, tensor in InstanceVg(config).state_dict().items():
+    for name, tensor in start.items():
         if not tensor.is_floating_point() or name.endswith("running_var"):
             state[name] = tensor
         elif any(part in name for part in _WIDE_RANGE) and "embedding" not in name and tensor.ndim > 1:
