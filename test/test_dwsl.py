@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from ivm_ros.training.dwsl import (
+from ivm_ros.training.ivm.dwsl import (
     VARIANTS,
     Evidence,
     discriminator_loss,

@@ -21,10 +21,10 @@ from ivm_ros.models.ivm_tiny.grounder import WEIGHTS, Calibration, TinyGrounder,
 from ivm_ros.models.ivm_tiny.model import IvmTiny
 from ivm_ros.models.ivm_tiny.text import MAX_WORDS, words
 from ivm_ros.training.augment import augment
-from ivm_ros.training.calibrate_tiny import Clues, calibrate, fit_existence
-from ivm_ros.training.data import ShardPool, make_batch
-from ivm_ros.training.losses import dice, losses, total
-from ivm_ros.training.train_tiny import Settings, run_worker, schedule
+from ivm_ros.training.ivm_tiny.calibrate import Clues, calibrate, fit_existence
+from ivm_ros.training.ivm_tiny.data import ShardPool, make_batch
+from ivm_ros.training.ivm_tiny.losses import dice, losses, total
+from ivm_ros.training.ivm_tiny.train import Settings, run_worker, schedule
 
 SMALL = TinyConfig(
     width=64,

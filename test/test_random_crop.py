@@ -7,7 +7,7 @@ from random import Random
 import numpy as np
 import pytest
 
-from ivm_ros.training.random_crop import AREA, ASPECT, crop_window, random_resized_crop
+from ivm_ros.training.ivm.random_crop import AREA, ASPECT, crop_window, random_resized_crop
 
 
 @pytest.mark.parametrize(("width", "height"), [(640, 480), (480, 640), (500, 500)])

@@ -80,7 +80,9 @@ class Session:
         """
         started = time.monotonic()
         name, checkpoint = self.parameters["model"], self.parameters["checkpoint"]
-        self._node.get_logger().info(f"loading model {name!r}" + (f" from {checkpoint}" if checkpoint else ""))
+        self._node.get_logger().info(
+            f"loading model {name!r}" + (f" from {checkpoint}" if checkpoint else "")
+        )
         try:
             self.grounder = ivm_ros.load(
                 name,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import golden
 import torch
 
-from ivm_ros.training.dwsl import mask_losses, weighted_mask_loss
+from ivm_ros.training.ivm.dwsl import mask_losses, weighted_mask_loss
 
 
 def test_ce_and_dice_per_sample(golden_root):

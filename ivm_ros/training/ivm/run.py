@@ -13,8 +13,8 @@ from torch import nn
 
 from ivm_ros.models.ivm.precision import pick_precision
 from ivm_ros.training.batches import Batches, Items
-from ivm_ros.training.dwsl import VARIANTS
 from ivm_ros.training.ivm.data import Labels, open_labels
+from ivm_ros.training.ivm.dwsl import VARIANTS
 from ivm_ros.training.ivm.export import read_discriminator, write_discriminator, write_trained, write_whole
 from ivm_ros.training.ivm.samples import Labelled, Preparation, collator
 from ivm_ros.training.ivm.scores import HeldOut, judge_scores, mask_scores, mask_sheet

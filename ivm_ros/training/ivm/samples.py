@@ -19,7 +19,7 @@ from ivm_ros.models.ivm.discriminator import white_out
 from ivm_ros.models.ivm.preprocess import clip_pixels, sam_pixels, squash
 from ivm_ros.models.ivm.prompt import PromptTokenizer
 from ivm_ros.training.batches import Items
-from ivm_ros.training.random_crop import random_resized_crop
+from ivm_ros.training.ivm.random_crop import random_resized_crop
 
 
 class Labelled(Protocol):

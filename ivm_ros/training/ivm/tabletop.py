@@ -26,7 +26,7 @@ from ivm_ros.models.ivm.model import Ivm
 from ivm_ros.models.ivm.prompt import PromptTokenizer
 from ivm_ros.models.ivm.small import write_small
 from ivm_ros.training.batches import Batches, Items
-from ivm_ros.training.dwsl import VARIANTS
+from ivm_ros.training.ivm.dwsl import VARIANTS
 from ivm_ros.training.ivm.export import write_whole
 from ivm_ros.training.ivm.samples import Preparation, Prepared, collator
 from ivm_ros.training.ivm.scores import HeldOut, judgements, mask_scores, mask_sheet

@@ -10,7 +10,8 @@ from ivm_ros.models.ivm.discriminator import LmmDiscriminator
 from ivm_ros.models.ivm.model import Ivm
 from ivm_ros.models.ivm.postprocess import resize_logits
 from ivm_ros.models.ivm.preprocess import clip_pixels
-from ivm_ros.training.dwsl import (
+from ivm_ros.training.ivm.adapters import let_rest
+from ivm_ros.training.ivm.dwsl import (
     VARIANTS,
     Evidence,
     discriminator_loss,
@@ -18,7 +19,6 @@ from ivm_ros.training.dwsl import (
     sample_weights,
     weighted_mask_loss,
 )
-from ivm_ros.training.ivm.adapters import let_rest
 from ivm_ros.training.ivm.samples import LabelBatch
 
 ETA = 0.01

@@ -16,7 +16,7 @@ from ivm_ros.datasets.tabletop.instructions import Question
 from ivm_ros.evaluation.metrics import area_under_roc
 from ivm_ros.models.ivm_tiny.encoder import normalise
 from ivm_ros.models.ivm_tiny.model import IvmTiny
-from ivm_ros.training.data import Batch, ShardPool, make_batch
+from ivm_ros.training.ivm_tiny.data import Batch, ShardPool, make_batch
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,6 +1,6 @@
 """Calibrate trained weights of ivm-tiny on validation scenes, and score them on test scenes.
 
-python -m ivm_ros.training.calibrate_tiny --weights WEIGHTS --validation FOLDER --test FOLDER --output OUT
+python -m ivm_ros.training.ivm_tiny.calibrate --weights WEIGHTS --validation FOLDER --test FOLDER --output OUT
 
 Existence becomes a probability by logistic regression on the existence head and on the mask's peak. Its
 threshold is the highest that keeps a given share of the present targets.

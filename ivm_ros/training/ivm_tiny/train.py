@@ -1,6 +1,6 @@
 """Train ivm-tiny from scratch on a rendered store; resumable at any time.
 
-python -m ivm_ros.training.train_tiny --store STORE --output RUN --minutes 170 --workers 2
+python -m ivm_ros.training.ivm_tiny.train --store STORE --output RUN --minutes 170 --workers 2
 
 Workers are processes of one thread each that average their gradients: on few cores that gives more views a
 second than threads do.
@@ -27,9 +27,9 @@ from torch import Tensor, nn
 from ivm_ros.models.ivm_tiny.config import TinyConfig
 from ivm_ros.models.ivm_tiny.encoder import Features, normalise
 from ivm_ros.models.ivm_tiny.model import IvmTiny
-from ivm_ros.training.data import ShardPool, make_batch
-from ivm_ros.training.losses import losses, total
-from ivm_ros.training.monitor import Monitor
+from ivm_ros.training.ivm_tiny.data import ShardPool, make_batch
+from ivm_ros.training.ivm_tiny.losses import losses, total
+from ivm_ros.training.ivm_tiny.monitor import Monitor
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,9 @@ import numpy.typing as npt
 
 from ivm_ros.models.ivm_tiny.grounder import save_weights
 from ivm_ros.models.ivm_tiny.model import IvmTiny
-from ivm_ros.training.data import Batch, ShardPool
+from ivm_ros.training.ivm_tiny.data import Batch, ShardPool
+from ivm_ros.training.ivm_tiny.scoring import Case, answer_cases, summarise
 from ivm_ros.training.journal import Journal
-from ivm_ros.training.scoring import Case, answer_cases, summarise
 
 _LOG_EVERY = 50
 _SCORED_VIEWS = 128

@@ -1,0 +1,1 @@
+"""Training of ivm-tiny on the rendered tabletop."""
