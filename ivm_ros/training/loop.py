@@ -204,6 +204,7 @@ class _Run:
             if journal is not None:
                 journal.close()
         self.accelerator.wait_for_everyone()
+        self.accelerator.end_training()  # leaves the group: threads of one that is left at exit may abort it
         return scores
 
     def _step(self, data: Iterator[Drawn[Any]]) -> dict[str, Tensor]:
