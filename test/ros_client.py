@@ -23,6 +23,7 @@ from std_msgs.msg import Header
 
 from ivm_ros.messages import image_message
 
+ACQUAINTANCE = 0.3  # seconds; DDS has no question for "do you know me?"
 PATIENCE = 30.0  # seconds; far more than anything takes, on a machine that is busy with other things
 AGAIN = 0.1  # seconds between two messages of a publisher that repeats itself
 
@@ -203,9 +204,12 @@ class Client:
 
     def call_async(self, service: str, kind: Any, **fields: Any) -> Any:
         """Call a service, waiting for it to be there; return the future of its answer."""
-        if service not in self._clients:
-            self._clients[service] = self.node.create_client(kind, service)
-        proxy = self._clients[service]
+        proxy = self._clients.get(service)
+        if proxy is None:
+            proxy = self._clients[service] = self.node.create_client(kind, service)
+            self.until(proxy.service_is_ready, f"service {service}")
+            # Ready is what this side sees; a server that has not found this client loses its first answer.
+            time.sleep(ACQUAINTANCE)
         self.until(proxy.service_is_ready, f"service {service}")
         return proxy.call_async(kind.Request(**fields))
 
