@@ -260,5 +260,15 @@ class Grounder(ABC):
         """Encode `image` and ground `instruction` in it."""
         return self.ground(self.encode(check_image(image)), instruction)
 
+    def interrupt(self) -> bool:
+        """Make a call that another thread waits for come back with an error, where this grounder can.
+
+        The one method that another thread may call while a call is under way. It does not wait.
+
+        Returns:
+            Whether it could; False where a call can only be waited for.
+        """
+        return False
+
     def close(self) -> None:  # noqa: B027 - optional for models that hold nothing
         """Give back memory and devices; the grounder is not used afterwards."""
