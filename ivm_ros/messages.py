@@ -17,7 +17,8 @@ from sensor_msgs.msg import CompressedImage
 from sensor_msgs.msg import Image as ImageMessage
 from std_msgs.msg import Header
 
-from ivm_ros.grounding import MAX_IMAGE_SIDE, Heatmap, Image, Mask
+from ivm_ros.compressed import CompressedError, check_pixels, check_sides, decode
+from ivm_ros.grounding import Heatmap, Image, Mask
 
 
 class MessageError(ValueError):
@@ -47,17 +48,17 @@ ENCODINGS: dict[str, _Encoding] = {
 
 
 def _check_layout(message: ImageMessage) -> None:
-    """Refuse sizes that contradict each other, before anything is allocated."""
-    if not (0 < message.width <= MAX_IMAGE_SIDE and 0 < message.height <= MAX_IMAGE_SIDE):
-        raise MessageError(
-            f"expected an image with sides of 1 to {MAX_IMAGE_SIDE} pixels, "
-            f"got {message.width}x{message.height}"
-        )
-    if len(message.data) != message.step * message.height:
-        raise MessageError(
-            f"expected step x height = {message.step} x {message.height} = "
-            f"{message.step * message.height} bytes of data, got {len(message.data)}"
-        )
+    """Refuse sizes that are too large or contradict each other, before anything is allocated."""
+    try:
+        check_sides(message.width, message.height)
+        if len(message.data) != message.step * message.height:
+            raise MessageError(
+                f"expected step x height = {message.step} x {message.height} = "
+                f"{message.step * message.height} bytes of data, got {len(message.data)}"
+            )
+        check_pixels(message.width, message.height)  # last: so many bytes have been sent in vain
+    except CompressedError as error:
+        raise MessageError(str(error)) from None
 
 
 def image_view(message: ImageMessage) -> np.ndarray:
@@ -138,7 +139,25 @@ def _rare_converter(encoding: str) -> Callable[[ImageMessage], Image]:
         raise MessageError(
             f"expected an encoding of {', '.join((*ENCODINGS, *ENCODINGMAP))}, got {encoding!r}"
         )
-    return lambda message: message_to_cvimage(message, "rgb8")
+    bits, _, _, channels = ENCODINGMAP[encoding]
+    return lambda message: message_to_cvimage(_unpadded(message, channels * bits // 8), "rgb8")
+
+
+def _unpadded(message: ImageMessage, pixel: int) -> ImageMessage:
+    """Return the message without the padding at the end of its rows, which rosbags-image would show."""
+    row = message.width * pixel
+    if message.step < row:
+        raise MessageError(
+            f"expected a step of at least {row} bytes for {message.width} pixels "
+            f"of {message.encoding}, got {message.step}"
+        )
+    if message.step == row:
+        return message
+    rows = np.frombuffer(memoryview(message.data), np.uint8).reshape(message.height, message.step)
+    packed = ImageMessage(encoding=message.encoding, height=message.height, width=message.width, step=row)
+    packed.is_bigendian = message.is_bigendian
+    packed.data = array.array("B", rows[:, :row].tobytes())
+    return packed
 
 
 def _rare_rgb_image(message: ImageMessage) -> Image:
@@ -146,6 +165,8 @@ def _rare_rgb_image(message: ImageMessage) -> Image:
     _check_layout(message)
     try:
         image = convert(message)
+    except MessageError:
+        raise
     except Exception as error:  # the libraries raise whatever they meet
         raise MessageError(f"cannot convert {message.encoding!r} to RGB: {error}") from error
     if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
@@ -154,19 +175,18 @@ def _rare_rgb_image(message: ImageMessage) -> Image:
 
 
 def decode_compressed(message: CompressedImage) -> Image:
-    """Decode a CompressedImage (JPEG, PNG, whatever OpenCV reads) to (H, W, 3) uint8 RGB.
+    """Decode a CompressedImage (JPEG, PNG or WebP) to (H, W, 3) uint8 RGB.
 
     Raises:
-        MessageError: there is no data, or it is not an image.
+        MessageError: there is no data, it is not such an image or claims to be a huge one, or holds depth.
     """
-    data = np.frombuffer(memoryview(message.data), np.uint8)
+    layout = ENCODINGS.get(message.format.partition(";")[0].strip())
+    if layout is not None and not layout.is_color:
+        raise MessageError(f"expected a colour or mono image, got depth ({message.format})")
     try:
-        image = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
-    except cv2.error as error:
-        raise MessageError(f"cannot decode {message.format!r} of {data.size} bytes: {error.err}") from error
-    if image is None:
-        raise MessageError(f"expected a compressed image, got {data.size} bytes of {message.format!r}")
-    return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+        return decode(bytes(memoryview(message.data)))
+    except CompressedError as error:
+        raise MessageError(f"{error} (format {message.format!r})") from error
 
 
 def image_message(pixels: np.ndarray, encoding: str, header: Header) -> ImageMessage:

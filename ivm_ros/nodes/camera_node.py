@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import array
 import threading
 import time
 from collections.abc import Iterator
 
-import cv2
 from rclpy.duration import Duration
 from rclpy.node import Node
 from rclpy.qos import QoSProfile, ReliabilityPolicy
@@ -21,6 +19,7 @@ from std_msgs.msg import Header
 from ivm_ros.grounding import Image
 from ivm_ros.messages import picture_message
 from ivm_ros.nodes.bag_source import is_bag, open_bag
+from ivm_ros.nodes.compressed_messages import compressed_picture_message
 from ivm_ros.nodes.parameters import Parameter, Parameters
 from ivm_ros.nodes.run import run_node
 from ivm_ros.sources import DEFAULT_RATE, Source, SourceError, SourceFrame, open_source
@@ -120,14 +119,8 @@ class CameraNode(Node):
         if self._image.get_subscription_count():
             self._image.publish(picture_message(frame.image, self.parameters["encoding"], header))
         if self._compressed.get_subscription_count():
-            self._compressed.publish(self._compress(frame.image, header))
-
-    def _compress(self, image: Image, header: Header) -> CompressedImage:
-        quality = [cv2.IMWRITE_JPEG_QUALITY, self.parameters["jpeg_quality"]]
-        _, data = cv2.imencode(".jpg", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), quality)
-        message = CompressedImage(header=header, format="rgb8; jpeg compressed bgr8")
-        message.data = array.array("B", data.tobytes())
-        return message
+            encoding, quality = self.parameters["encoding"], self.parameters["jpeg_quality"]
+            self._compressed.publish(compressed_picture_message(frame.image, encoding, header, quality))
 
     def _camera_info(self, image: Image, header: Header) -> CameraInfo:
         """Return the calibration; all zeros where it is unknown, which ROS reads as uncalibrated."""
