@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -141,8 +142,10 @@ class ModelProcess:
         except (ValueError, TypeError):  # nothing was sent
             raise
         except BaseException as error:  # also Ctrl-C: the answer that is on its way belongs to no later call
-            gone = isinstance(error, ConnectionError) and not isinstance(error, BrokenMessageError)
-            self.kill("" if gone else str(error) or type(error).__name__)
+            if isinstance(error, ConnectionError) and not isinstance(error, BrokenMessageError):
+                self._let_end()
+            else:
+                self.kill(str(error) or type(error).__name__)
             raise
         if "error" in answer:
             raise rebuild(answer["error"])
@@ -155,7 +158,7 @@ class ModelProcess:
     def kill(self, reason: str) -> bool:
         """Kill the process and what it started; return whether it was there. Any thread may call this."""
         with self._reaping:
-            if self._reaped:
+            if self._has_ended():
                 return False
             self._reason = self._reason or reason
             self._kill_group()
@@ -178,6 +181,25 @@ class ModelProcess:
         self.ended.set()
         with self._calls:
             self._close()
+
+    def _has_ended(self) -> bool:
+        """Return whether the process is over; the caller holds the lock of reaping."""
+        if self._reaped:
+            return True
+        try:
+            return os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOWAIT | os.WNOHANG) is not None
+        except ChildProcessError:  # where this process ignores SIGCHLD
+            return True
+
+    def _let_end(self) -> None:
+        """Wait for a process that has closed its channel, as killing it would hide how it ends."""
+        until = time.monotonic() + _GONE
+        while time.monotonic() < until:
+            with self._reaping:
+                if self._has_ended():
+                    return
+            time.sleep(0.01)
+        self.kill("it closed its channel and went on")
 
     def _words(self, status: int, printed: str) -> str:
         try:
