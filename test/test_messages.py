@@ -21,7 +21,6 @@ from ivm_ros.messages import (
     check_color_image,
     decode_compressed,
     heatmap_message,
-    image_message,
     image_view,
     mask_message,
     picture_message,
