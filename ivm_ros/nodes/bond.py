@@ -1,0 +1,113 @@
+"""The node's end of the bond by which a lifecycle manager, such as Nav2's, knows that it is alive."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from typing import Any
+
+from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
+from rclpy.clock import Clock, ClockType
+from rclpy.duration import Duration
+from rclpy.node import Node
+from rclpy.qos import QoSProfile
+
+from ivm_ros.nodes.bond_states import BondState, BondStates
+
+try:
+    from bond.msg import Status
+except ImportError:  # it is not among PyPI's wheels; then nothing here does anything
+    Status = None
+
+HEARTBEAT_PERIOD = 0.25
+"""Seconds between two heartbeats; as Nav2's own nodes have it."""
+
+HEARTBEAT_TIMEOUT = 4.0
+"""Seconds of silence that end a bond; said to the other end, whose own parameter counts."""
+
+_LAST_WORDS = Duration(nanoseconds=100_000_000)  # for the goodbye to arrive
+
+
+class Bond:
+    """A bond under the node's name on the topic `bond` of its namespace, from `start` to `stop`.
+
+    Does nothing where the package `bond`, which has the message, is not installed: no topic, no timer.
+
+    Args:
+        node: speaks, listens and logs; its name is the bond's id.
+    """
+
+    def __init__(self, node: Node) -> None:
+        self._node = node
+        self._states: BondStates | None = None
+        self._instance = ""
+        self._group = MutuallyExclusiveCallbackGroup()
+        self._publisher: Any = None
+        self._subscription: Any = None
+        self._timer: Any = None
+
+    @property
+    def formed(self) -> bool:
+        """Return whether a manager holds the other end."""
+        return self._states is not None and self._states.state is BondState.FORMED
+
+    def start(self) -> None:
+        """Offer a bond; called at activation. One that is there already ends first."""
+        if Status is None:
+            return
+        self.stop()
+        self._instance = str(uuid.uuid4())
+        self._states = BondStates(time.monotonic)
+        self._publisher = self._node.create_publisher(Status, "bond", QoSProfile(depth=5))
+        self._subscription = self._node.create_subscription(
+            Status, "bond", self._on_status, QoSProfile(depth=100), callback_group=self._group
+        )
+        self._timer = self._node.create_timer(  # not on the node's clock: simulated time may stand still
+            HEARTBEAT_PERIOD,
+            self._on_timer,
+            callback_group=self._group,
+            clock=Clock(clock_type=ClockType.STEADY_TIME),
+        )
+        self._say(active=True)
+
+    def stop(self) -> None:
+        """Say goodbye; called at deactivation, shutdown and the node's end, in whatever state the bond is.
+
+        Where ROS has ended already, as after SIGINT, nothing can be said: the manager misses heartbeats.
+        """
+        states, self._states = self._states, None
+        if states is None:
+            return
+        if states.leave() and self._node.context.ok():
+            self._say(active=False)
+            self._publisher.wait_for_all_acked(_LAST_WORDS)
+        self._node.destroy_timer(self._timer)
+        self._node.destroy_subscription(self._subscription)
+        self._node.destroy_publisher(self._publisher)
+        self._timer = self._subscription = self._publisher = None
+
+    def _on_timer(self) -> None:
+        states = self._states
+        if states is not None and states.beats():
+            self._say(active=True)
+
+    def _on_status(self, message: Any) -> None:
+        states = self._states
+        if states is None or message.id != self._node.get_name() or message.instance_id == self._instance:
+            return  # of another node, or our own
+        before = states.state
+        answer = states.hear(message.active)
+        if states.state is not before:
+            words = "holds a bond" if states.state is BondState.FORMED else "has let go of its bond"
+            self._node.get_logger().info(f"a lifecycle manager {words} with this node")
+        if answer:
+            self._say(active=False)
+
+    def _say(self, active: bool) -> None:
+        publisher = self._publisher
+        if publisher is None:
+            return  # stopped on another thread
+        message = Status(id=self._node.get_name(), instance_id=self._instance, active=active)
+        message.header.stamp = self._node.get_clock().now().to_msg()
+        message.heartbeat_timeout, message.heartbeat_period = HEARTBEAT_TIMEOUT, HEARTBEAT_PERIOD
+        publisher.publish(message)
