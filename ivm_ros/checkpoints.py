@@ -91,12 +91,12 @@ def read_state_dict(path: Path | str, mapped: bool = False, inside: Sequence[str
     if path.suffix not in _TORCH_SUFFIXES:
         known = ", ".join([".safetensors", *sorted(_TORCH_SUFFIXES)])
         raise CheckpointError(f"expected a checkpoint that ends with one of {known}, got {path}")
+    _check_archive(path)
     try:
+        # Mapped in any case: a tensor that claims more than the file has cannot be made then.
         with torch.serialization.safe_globals(_NUMBERS):
-            state = torch.load(
-                path, map_location="cpu", weights_only=True, mmap=mapped and zipfile.is_zipfile(path)
-            )
-    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, OSError) as error:
+            state = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, OSError, RecursionError) as error:
         raise CheckpointError(
             f"cannot read {path}: it is corrupt, or holds more than tensors, which is refused ({error})"
         ) from error
@@ -104,7 +104,8 @@ def read_state_dict(path: Path | str, mapped: bool = False, inside: Sequence[str
         state = next((state[key] for key in inside if key in state), state)
     if not isinstance(state, Mapping) or not all(isinstance(value, Tensor) for value in state.values()):
         raise CheckpointError(f"expected {path} to hold a state dict of tensors, got {type(state).__name__}")
-    return dict(state)
+    _check_claims(state, path)
+    return {key: value if mapped else value.clone() for key, value in state.items()}
 
 
 def read_metadata(path: Path | str) -> dict[str, str]:
@@ -149,16 +150,73 @@ def load_strictly(module: nn.Module, state: Mapping[str, Tensor], source: Path |
     Raises:
         CheckpointError: any key is missing, unexpected or of another shape; all of them are named.
     """
+    check_fits(module, state, source)
+    module.load_state_dict(dict(state))
+
+
+def check_fits(module: nn.Module, state: Mapping[str, Tensor], source: Path | str) -> None:
+    """Raise CheckpointError, naming all of them, if any key is missing, unexpected or of another shape."""
     report = fit(module.state_dict(), state)
     if not report.fits:
         raise CheckpointError(f"{source} does not fit {type(module).__name__}:\n{report}")
-    module.load_state_dict(dict(state))
+
+
+def read_text(path: Path, limit: int = 2**24) -> str:
+    """Return the text of a small file beside the weights, such as a configuration.
+
+    Raises:
+        CheckpointError: it is missing, has more than `limit` bytes, or is no text in UTF-8.
+    """
+    check_file_size(path, limit)
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise CheckpointError(f"cannot read {path}: it is no text in UTF-8 ({error})") from error
+
+
+def check_file_size(path: Path, limit: int) -> None:
+    """Raise CheckpointError if a file is missing or has more than `limit` bytes."""
+    size = _existing(path).stat().st_size
+    if size > limit:
+        raise CheckpointError(f"expected {path} to have at most {limit} bytes, got {size}")
+
+
+def _check_archive(path: Path) -> None:
+    """Refuse a torch file whose records unpack to more than it is: torch.save does not compress."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            entries = archive.infolist()
+    except (zipfile.BadZipFile, NotImplementedError, ValueError, OSError) as error:
+        raise CheckpointError(
+            f"cannot read {path}: it is corrupt, or of a torch before 1.6; then save it anew ({error})"
+        ) from error
+    packed = [entry.filename for entry in entries if entry.compress_type != zipfile.ZIP_STORED]
+    unpacked = sum(entry.file_size for entry in entries)
+    if packed or unpacked > path.stat().st_size:
+        raise CheckpointError(
+            f"expected {path} to hold its records as torch.save writes them, got {unpacked} bytes "
+            f"in a file of {path.stat().st_size}, compressed: {_listed(packed) or 'none'}"
+        )
+
+
+def _check_claims(state: Mapping[str, Tensor], path: Path) -> None:
+    """Refuse tensors that are larger than what the file holds of them; weights may be shared by two."""
+    odd = [key for key, value in state.items() if value.layout != torch.strided or value.is_meta]
+    if odd:
+        raise CheckpointError(f"expected {path} to hold plain tensors, got others: {_listed(odd)}")
+    claimed = sum(value.numel() * value.element_size() for value in state.values())
+    if claimed > 2 * path.stat().st_size:
+        raise CheckpointError(
+            f"expected tensors that fit in {path} of {path.stat().st_size} bytes, got {claimed} bytes of them"
+        )
 
 
 def _read_parts(index: Path) -> dict[str, Tensor]:
     try:
-        parts = sorted(set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()))
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        parts = sorted(set(json.loads(read_text(index))["weight_map"].values()))
+    except CheckpointError:
+        raise
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise CheckpointError(
             f"cannot read {index}: it is no index of safetensors files ({error!r})"
         ) from error

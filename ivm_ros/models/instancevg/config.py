@@ -4,10 +4,31 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any
+
+from ivm_ros.models.limits import read_sizes
 
 FORMAT = "instancevg 1"
 """Says in `config.json` that a folder holds an InstanceVG."""
+
+LIMITS = {
+    "image_size": (32, 4096),
+    "max_tokens": (3, 4096),
+    "width": (4, 8192),
+    "heads": (1, 256),
+    "ffn": (1, 65536),
+    "layers": (1, 256),
+    "patch": (1, 256),
+    "vocabulary": (8, 2**20),
+    "text_positions": (5, 4098),
+    "queries": (1, 1024),
+    "reader_heads": (1, 256),
+    "reader_ffn": (1, 65536),
+    "decoder_layers": (1, 64),
+    "decoder_heads": (1, 256),
+    "decoder_ffn": (1, 65536),
+    "decoder_points": (1, 64),
+}
+"""Smallest and largest sizes that a file may claim: several times the large model's."""
 
 
 @dataclass(frozen=True)
@@ -155,10 +176,10 @@ class InstanceVgConfig:
         """Read what `to_json` wrote.
 
         Raises:
-            ValueError: the text is not of this format.
+            ValueError: the text is not of this format, or claims a size beyond `LIMITS`.
         """
         try:
-            values: dict[str, Any] = json.loads(text)
+            values = read_sizes(text, LIMITS)
             if values.pop("format") != FORMAT:
                 raise ValueError("another format")
             return cls(

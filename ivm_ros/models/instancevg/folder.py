@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from ivm_ros.checkpoints import CheckpointError, fit, read_state_dict, write_state_dict
+from ivm_ros.checkpoints import CheckpointError, fit, read_state_dict, read_text, write_state_dict
 from ivm_ros.models.instancevg.config import InstanceVgConfig
 from ivm_ros.models.instancevg.model import InstanceVg
 from ivm_ros.models.instancevg.released import read_released
@@ -155,6 +155,8 @@ def read_config(path: Path) -> InstanceVgConfig | None:
     if not path.is_file():
         return None
     try:
-        return InstanceVgConfig.from_json(path.read_text(encoding="utf-8"))
+        return InstanceVgConfig.from_json(read_text(path))
+    except CheckpointError:
+        raise
     except ValueError as error:
         raise CheckpointError(f"cannot read {path}: {error}") from error

@@ -8,8 +8,40 @@ from typing import Any
 
 from transformers import CLIPVisionConfig, LlamaConfig, LlavaConfig, SamVisionConfig
 
+from ivm_ros.models.limits import read_sizes
+
 FORMAT = "ivm 1"
 """Says in `config.json` that a folder holds an IVM."""
+
+LIMITS = {
+    "hidden_size": (1, 32768),
+    "intermediate_size": (1, 131072),
+    "mlp_dim": (1, 131072),
+    "num_hidden_layers": (1, 256),
+    "num_attention_heads": (1, 1024),
+    "num_key_value_heads": (1, 1024),
+    "head_dim": (1, 4096),
+    "num_channels": (1, 16),
+    "output_channels": (1, 8192),
+    "num_pos_feats": (1, 8192),
+    "image_size": (1, 4096),
+    "patch_size": (1, 256),
+    "window_size": (0, 4096),
+    "vocab_size": (1, 2**20),
+    "projection_dim": (1, 32768),
+    "image_seq_length": (1, 2**16),
+    "depth": (1, 64),
+    "heads": (1, 1024),
+    "mask_tokens": (1, 64),
+    "downsample_rate": (1, 64),
+    "rank": (1, 4096),
+    "alpha": (1, 2**20),
+    "condition_token": (0, 2**20),
+}
+"""Smallest and largest sizes that a file may claim: several times the published model's."""
+
+_KINDS = {"vision_config": "clip_vision_model", "text_config": "llama"}
+"""Of LLaVA's parts; transformers would make whatever model a file names."""
 
 
 @dataclass(frozen=True)
@@ -81,12 +113,16 @@ class IvmConfig:
         """Read what `to_json` wrote.
 
         Raises:
-            ValueError: the text is not of this format.
+            ValueError: the text is not of this format, or claims a size beyond `LIMITS`.
         """
         try:
-            values = json.loads(text)
+            values = read_sizes(text, LIMITS)
             if values.pop("format") != FORMAT:
                 raise ValueError("another format")
+            for part, kind in _KINDS.items():
+                got = values["llava"][part].get("model_type", kind)
+                if got != kind:
+                    raise ValueError(f"expected {part} of type {kind!r}, got {got!r}")
             return cls(
                 vision=SamVisionConfig(**values.pop("vision")),
                 llava=LlavaConfig(**values.pop("llava")),

@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from ivm_ros.checkpoints import CheckpointError, read_state_dict
+from ivm_ros.checkpoints import CheckpointError, read_state_dict, read_text
 from ivm_ros.models.ivm.config import IvmConfig
 from ivm_ros.models.ivm.keys import canonical_state
 from ivm_ros.models.ivm.model import Ivm
@@ -95,6 +95,8 @@ def _read_config(path: Path) -> IvmConfig:
     if not path.is_file():
         return IvmConfig()
     try:
-        return IvmConfig.from_json(path.read_text(encoding="utf-8"))
+        return IvmConfig.from_json(read_text(path))
+    except CheckpointError:
+        raise
     except ValueError as error:
         raise CheckpointError(f"cannot read {path}: {error}") from error

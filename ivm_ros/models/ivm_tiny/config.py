@@ -8,6 +8,22 @@ from typing import Any
 
 from ivm_ros.datasets.tabletop.phrases import RELATIONS, SUPERLATIVES
 from ivm_ros.datasets.tabletop.vocabulary import COLORS, KINDS, MATERIALS
+from ivm_ros.models.limits import read_sizes
+
+LIMITS = {
+    "width": (16, 2048),
+    "height": (16, 2048),
+    "widths": (1, 4096),
+    "channels": (1, 4096),
+    "heads": (1, 256),
+    "text_depth": (1, 64),
+    "decoder_depth": (1, 64),
+    "buckets": (1, 2**20),
+    "embedding": (1, 4096),
+    "decision": (1, 4096),
+    "pixels": (1, 4096),
+}
+"""Smallest and largest sizes that a file may claim."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +70,12 @@ class TinyConfig:
 
     @classmethod
     def from_json(cls, text: str) -> TinyConfig:
-        """Rebuild from `to_json`'s text."""
-        values: dict[str, Any] = json.loads(text)
+        """Rebuild from `to_json`'s text.
+
+        Raises:
+            ValueError: the text is no such configuration, or claims a size beyond `LIMITS`.
+            TypeError: it has a field that there is not.
+        """
+        values = read_sizes(text, LIMITS)
         frozen: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
         return cls(**frozen)

@@ -15,6 +15,7 @@ import torch
 
 from ivm_ros.checkpoints import (
     CheckpointError,
+    check_fits,
     load_strictly,
     read_metadata,
     read_state_dict,
@@ -100,8 +101,11 @@ def load_weights(path: Path) -> tuple[IvmTiny, Calibration]:
         calibration = Calibration(**json.loads(metadata["calibration"]))
     except (KeyError, TypeError, ValueError) as error:
         raise CheckpointError(f"{path} has unusable metadata: {error}") from error
+    state = read_state_dict(path)
+    with torch.device("meta"):  # takes no memory: whatever size is claimed, the file must have the tensors
+        check_fits(IvmTiny(config), state, path)
     model = IvmTiny(config)
-    load_strictly(model, read_state_dict(path), path)
+    load_strictly(model, state, path)
     return model.eval(), calibration
 
 
