@@ -21,7 +21,7 @@ from fakes import ColorGrounder, red_square
 
 from ivm_ros.grounding import InvalidImageError, InvalidInstructionError
 from ivm_ros.models import UnknownModelError
-from ivm_ros.remote import ModelProcessError, load_remote
+from ivm_ros.remote import ModelProcessError, ModelUnavailableError, load_remote
 from ivm_ros.remote.child import KEPT_FEATURES
 from ivm_ros.remote.keeper import Backoff
 
@@ -176,7 +176,7 @@ def test_several_images_are_kept_and_forgotten_with_their_features(remote):
 
 def test_more_images_than_are_kept_push_out_the_oldest(remote):
     features = [remote.encode(red_square()) for _ in range(KEPT_FEATURES + 1)]
-    with pytest.raises(ModelProcessError, match="encode it again"):
+    with pytest.raises(ModelUnavailableError, match="encode it again"):
         remote.ground(features[0], "red")
     assert remote.ground(features[1], "alive").instruction == str(KEPT_FEATURES)
 
@@ -282,14 +282,15 @@ def test_where_this_python_has_its_modules_is_not_told_to_the_other(monkeypatch,
 )
 def test_a_process_that_ends_in_a_call_is_told_and_started_again(fragile, log, fault, how):
     features, pid = fragile.encode(red_square()), fragile.status.pid
-    with pytest.raises(ModelProcessError, match=f"(?s)the model's process {pid} {how}"):
+    with pytest.raises(ModelProcessError, match=f"(?s)the model's process {pid} {how}") as caught:
         fragile.ground(features, fault)
+    assert type(caught.value) is ModelProcessError  # it did reach the model
     log.until("works again")
     fragile.wait_until_ready(PATIENCE)
     status = fragile.status
     assert status.state == "ready" and status.restarts == 1 and status.pid != pid
     assert re.search(how, status.problem, re.DOTALL)
-    with pytest.raises(ModelProcessError, match="encode it again"):
+    with pytest.raises(ModelUnavailableError, match="encode it again"):
         fragile.ground(features, "red")
     same(fragile(red_square(), "red"), ColorGrounder()(red_square(), "red"))
     assert gone(pid)
@@ -310,7 +311,9 @@ def test_calls_fail_at_once_while_the_process_waits_to_start_again(log):
             remote.ground(features, "exit")
         assert log.until("starts again in 3600 s")
         for call in (lambda: remote.encode(red_square()), lambda: remote.ground(features, "red")):
-            with pytest.raises(ModelProcessError, match=r"exited with 3.* it starts again in 3\d\d\d\.\d s"):
+            with pytest.raises(
+                ModelUnavailableError, match=r"exited with 3.* it starts again in 3\d\d\d\.\d s"
+            ):
                 call()
         status = remote.status
         assert status.state == "waiting" and status.pid is None and 0 < status.restarts_in <= NEVER
@@ -379,7 +382,7 @@ def test_nothing_is_left_when_it_is_closed(log):
     assert not Path(f"/proc/{pid}").exists()  # not even a zombie
     assert shared_descriptors() == before
     for call in (lambda: remote.encode(red_square()), lambda: remote.wait_until_ready(PATIENCE)):
-        with pytest.raises(ModelProcessError, match="is closed"):
+        with pytest.raises(ModelUnavailableError, match="is closed"):
             call()
     assert not any("starts again" in line for line in log.lines)
 

@@ -13,7 +13,7 @@ from ivm_ros.checkpoints import CheckpointError
 from ivm_ros.grounding import Grounding, InvalidImageError, Target
 from ivm_ros.remote.answers import pack, unpack
 from ivm_ros.remote.channel import MAX_MESSAGE_BYTES, BrokenMessageError, Channel, ChannelClosedError
-from ivm_ros.remote.errors import ModelProcessError, describe, rebuild
+from ivm_ros.remote.errors import ModelUnavailableError, describe, rebuild
 from ivm_ros.remote.keeper import Backoff
 from ivm_ros.remote.output import Output
 from ivm_ros.remote.segment import Segment
@@ -271,7 +271,7 @@ class OwnImageError(InvalidImageError):
         (ModuleNotFoundError("No module named 'torch'"), ImportError, "No module named 'torch'"),
         (UnicodeError("odd"), ValueError, "odd"),
         (KeyError("name"), RuntimeError, "KeyError: 'name'"),
-        (ModelProcessError("old"), ModelProcessError, "old"),
+        (ModelUnavailableError("old"), ModelUnavailableError, "old"),
     ],
 )
 def test_errors_are_rebuilt(error, kind, text):

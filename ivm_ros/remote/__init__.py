@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from typing import Any
 
-__all__ = ["ModelProcessError", "ProcessStatus", "RemoteGrounder", "load_remote"]
+__all__ = ["ModelProcessError", "ModelUnavailableError", "ProcessStatus", "RemoteGrounder", "load_remote"]
 
 _ROOMS = {
     "ModelProcessError": "errors",
+    "ModelUnavailableError": "errors",
     "ProcessStatus": "keeper",
     "RemoteGrounder": "grounder",
     "load_remote": "grounder",

@@ -16,11 +16,11 @@ import numpy as np
 from ivm_ros.grounding import Grounder
 from ivm_ros.remote.answers import pack
 from ivm_ros.remote.channel import Channel, ChannelClosedError
-from ivm_ros.remote.errors import ModelProcessError, describe
+from ivm_ros.remote.errors import ModelUnavailableError, describe
 from ivm_ros.remote.segment import Segment
 
-KEPT_FEATURES = 8
-"""Most encoded images that are kept, for callers that hold on to more than the last."""
+KEPT_FEATURES = 16
+"""Most encoded images that are kept, should the other side not let go of them; a camera needs one."""
 
 _WARM_UP_SIZE = (480, 640, 3)
 
@@ -95,7 +95,7 @@ class _Model:
 
     def _ground(self, grounder: Grounder, number: int, instructions: list[str]) -> list[dict[str, Any]]:
         if number not in self._features:
-            raise ModelProcessError(
+            raise ModelUnavailableError(
                 f"expected one of the last {KEPT_FEATURES} images that were encoded, got an older one; "
                 "encode it again"
             )

@@ -11,7 +11,7 @@ _KEPT = {
     "ivm_ros.grounding.InvalidInstructionError",
     "ivm_ros.models.registry.UnknownModelError",
     "ivm_ros.checkpoints.CheckpointError",
-    "ivm_ros.remote.errors.ModelProcessError",
+    "ivm_ros.remote.errors.ModelUnavailableError",
     "builtins.ImportError",
     "builtins.MemoryError",
     "builtins.ValueError",
@@ -22,7 +22,14 @@ _MAX_TEXT = 4000
 
 
 class ModelProcessError(RuntimeError):
-    """The model's process has ended, starts again, or holds no longer what was asked for."""
+    """The model's process has ended, for whatever reason."""
+
+
+class ModelUnavailableError(ModelProcessError):
+    """The call did not reach the model: its process starts again, is closed, or has forgotten the image.
+
+    It says nothing new of the model, so who counts a model's failures need not count it.
+    """
 
 
 def describe(error: BaseException) -> dict[str, Any]:

@@ -14,7 +14,7 @@ import numpy as np
 
 from ivm_ros.grounding import Grounder, Grounding, Image, check_image, check_instruction
 from ivm_ros.remote.answers import unpack
-from ivm_ros.remote.errors import ModelProcessError
+from ivm_ros.remote.errors import ModelUnavailableError
 from ivm_ros.remote.keeper import Backoff, Keeper, ProcessStatus
 from ivm_ros.remote.process import ModelProcess, find_python
 
@@ -32,8 +32,8 @@ class RemoteGrounder(Grounder):
     """Grounds with a model in another process; the answers are those of the model, to the last bit.
 
     When the process ends, whatever it ended of, the call that waits for it raises `ModelProcessError`, and it
-    is started again in the background; until the model has loaded, every call raises `ModelProcessError` at
-    once. What the model raises comes back as `ivm_ros.remote.errors.rebuild` says, and its process goes on.
+    is started again in the background; until the model has loaded, every call raises `ModelUnavailableError`
+    at once. What the model raises comes back as `ivm_ros.remote.errors.rebuild` says; its process goes on.
 
     Args:
         keeper: of the process, whose model has loaded.
@@ -50,7 +50,8 @@ class RemoteGrounder(Grounder):
 
         Raises:
             InvalidImageError: the image is not usable.
-            ModelProcessError: the process has ended, or loads the model again.
+            ModelProcessError: the process has ended on the way.
+            ModelUnavailableError: it is not there; the model loads again.
             Exception: the model's own.
         """
         image = check_image(image)
@@ -70,8 +71,9 @@ class RemoteGrounder(Grounder):
 
         Raises:
             InvalidInstructionError: an instruction is unusable.
-            ModelProcessError: the process has ended, loads the model again, or is another than the one that
-                encoded the image; then encode it again.
+            ModelProcessError: the process has ended on the way.
+            ModelUnavailableError: it is not there, or another than the one that encoded the image; then
+                encode it again.
             ValueError: the answer is no grounding, such as a heatmap with NaN.
             Exception: the model's own.
         """
@@ -79,7 +81,7 @@ class RemoteGrounder(Grounder):
             check_instruction(instruction)
         process = self._keeper.ready()
         if features.process is not process:
-            raise ModelProcessError(
+            raise ModelUnavailableError(
                 "the image was encoded by a process that has ended since; encode it again"
             )
         with process.calling():
@@ -108,7 +110,7 @@ class RemoteGrounder(Grounder):
         """Wait until the model is loaded, for at most `timeout` seconds; None for ever.
 
         Raises:
-            ModelProcessError: it is not by then, or closed.
+            ModelUnavailableError: it is not by then, or closed.
         """
         self._keeper.ready(timeout)
 

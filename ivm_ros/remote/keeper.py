@@ -10,7 +10,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any
 
-from ivm_ros.remote.errors import ModelProcessError
+from ivm_ros.remote.errors import ModelProcessError, ModelUnavailableError
 from ivm_ros.remote.process import ModelProcess
 
 _POLITE = 3.0  # seconds until a process that was asked to end is killed
@@ -109,13 +109,13 @@ class Keeper:
         """Return the process, waiting at most `timeout` seconds for one that is loaded.
 
         Raises:
-            ModelProcessError: there is none; says why, and when it is started again.
+            ModelUnavailableError: there is none; says why, and when it is started again.
         """
         with self._changed:
             self._changed.wait_for(lambda: self._state in ("ready", "closed"), timeout)
             if self._state == "ready" and self._process is not None:
                 return self._process
-            raise ModelProcessError(self._words())
+            raise ModelUnavailableError(self._words())
 
     def status(self) -> ProcessStatus:
         """Return what there is to say."""

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from ivm_ros.remote.channel import BrokenMessageError, Channel
-from ivm_ros.remote.errors import ModelProcessError, rebuild
+from ivm_ros.remote.errors import ModelProcessError, ModelUnavailableError, rebuild
 from ivm_ros.remote.output import Output
 from ivm_ros.remote.segment import Segment
 
@@ -107,11 +107,12 @@ class ModelProcess:
         """Hold the process for one call: for its arguments, `exchange`, and what its answer points to.
 
         Raises:
-            ModelProcessError: the process has ended, before or on the way; says how.
+            ModelProcessError: the process has ended on the way; says how.
+            ModelUnavailableError: it had ended before.
         """
         with self._calls:
             if self.ended.is_set():
-                raise ModelProcessError(self.end)
+                raise ModelUnavailableError(self.end)
             self._calling = True
             try:
                 yield
