@@ -75,6 +75,20 @@ def _read_only(array: np.ndarray) -> np.ndarray:
     return view
 
 
+_BITS_OF_ONE = np.float32(1.0).view(np.uint32)
+
+
+def _check_heat(heatmap: Heatmap) -> None:
+    """Raise ValueError unless all values are in [0, 1]."""
+    # One pass for what is right: read as integers, the values of [0, 1] are in order, and above them lie
+    # larger ones, infinity, NaN and whatever has a sign. -0.0 is right too, and left to the second pass.
+    if heatmap.view(np.uint32).max() <= _BITS_OF_ONE:
+        return
+    low, high = float(heatmap.min()), float(heatmap.max())
+    if not (math.isfinite(low) and math.isfinite(high) and low >= 0.0 and high <= 1.0):
+        raise ValueError(f"expected a heatmap in [0, 1] without NaN, got [{low}, {high}]")
+
+
 def _check_probability(name: str, value: float) -> float:
     value = float(value)
     if not 0.0 <= value <= 1.0:  # also false for NaN
@@ -165,9 +179,7 @@ class Grounding:
             raise ValueError(
                 f"expected an (H, W) float32 heatmap, got {self.heatmap.shape} of {self.heatmap.dtype}"
             )
-        low, high = float(self.heatmap.min()), float(self.heatmap.max())
-        if not (math.isfinite(low) and math.isfinite(high) and low >= 0.0 and high <= 1.0):
-            raise ValueError(f"expected a heatmap in [0, 1] without NaN, got [{low}, {high}]")
+        _check_heat(self.heatmap)
         targets = tuple(self.targets)
         for target in targets:
             if target.mask.shape != self.heatmap.shape:
@@ -195,6 +207,8 @@ class Grounding:
     @cached_property
     def mask(self) -> Mask:
         """(H, W) bool: the union of the targets' masks; all false when nothing was found."""
+        if len(self.targets) == 1:
+            return self.targets[0].mask
         union = np.zeros(self.heatmap.shape, dtype=np.bool_)
         for target in self.targets:
             union |= target.mask

@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from ivm_ros.bench.suite import Alternative, Comparison, Options, require_agreement
 from ivm_ros.clip import load_clip
 from ivm_ros.grounding import Heatmap, Image
-from ivm_ros.rendering import RenderSettings, composite
+from ivm_ros.rendering import RenderSettings, composite, composite_logits
 
 Logits = npt.NDArray[np.float32]
 
@@ -27,8 +27,10 @@ def suite(options: Options) -> Iterator[Comparison]:
     image, logits = next(load_clip().frames()), target_logits()
     heatmap = plain_heatmap(logits, image.shape[:2])
     size = f"{image.shape[1]}x{image.shape[0]}, target {(heatmap > _SETTINGS.threshold).mean():.0%} of it"
-    yield _comparison("logits", f"256x256 logits to picture, {size}", image, logits)
-    yield _comparison("heatmap", f"heatmap to picture, {size}", image, heatmap)
+    yield from (  # both are checked before either is timed
+        _comparison("logits", f"256x256 logits to picture, {size}", image, logits),
+        _comparison("heatmap", f"heatmap to picture, {size}", image, heatmap),
+    )
 
 
 def _comparison(start: str, title: str, image: Image, values: npt.NDArray[np.float32]) -> Comparison:
@@ -91,9 +93,7 @@ def _ours(image: Image, heatmap: Heatmap) -> Image:
 
 
 def _ours_from_logits(image: Image, logits: Logits) -> Image:
-    square = cv2.resize(logits, (_WORKING_SIDE, _WORKING_SIDE), interpolation=cv2.INTER_LINEAR)
-    full = cv2.resize(square, (image.shape[1], image.shape[0]), interpolation=cv2.INTER_LINEAR)
-    return _ours(image, 1.0 / (1.0 + np.exp(-full)))
+    return composite_logits(image, logits, _SETTINGS, _WORKING_SIDE)
 
 
 _WAYS = {
