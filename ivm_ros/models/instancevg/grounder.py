@@ -18,7 +18,7 @@ from ivm_ros.models.instancevg.network import Network
 from ivm_ros.models.instancevg.preprocess import pixels, squash
 from ivm_ros.models.instancevg.reading import Answer, Rules
 from ivm_ros.models.instancevg.targets import agreeing_target
-from ivm_ros.models.instancevg.text import Tokenizer, batch
+from ivm_ros.models.instancevg.text import Tokenizer, batch, plain
 
 TARGETS = ("auto", "all", "best")
 REPAIRED = Rules(calibrated_existence=True, smooth_masks=True, clear_no_target=True)
@@ -86,7 +86,7 @@ class InstanceVgGrounder(Grounder):
 
     def ground_many(self, features: InstanceVgFeatures, instructions: Sequence[str]) -> list[Grounding]:
         """Ground several instructions in one pass."""
-        texts = [check_instruction(instruction) for instruction in instructions]
+        texts = [plain(check_instruction(instruction)) for instruction in instructions]
         if not texts:
             return []
         found = self.look(features, texts)

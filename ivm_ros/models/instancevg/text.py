@@ -14,7 +14,7 @@ import sentencepiece
 import torch
 from torch import Tensor
 
-from ivm_ros.checkpoints import CheckpointError
+from ivm_ros.checkpoints import CheckpointError, check_file_size
 from ivm_ros.grounding import InvalidInstructionError
 from ivm_ros.models.instancevg.config import InstanceVgConfig
 
@@ -28,6 +28,23 @@ _SPECIAL = re.compile(r"(\s*<mask>|<s>|</s>|<pad>|<unk>)")
 def clean(text: str) -> str:
     """Return a text in lower case, without punctuation; white space stays."""
     return _DELETED.sub("", text.lower()).translate(_TO_SPACE)
+
+
+def plain(instruction: str) -> str:
+    """Return an instruction as it is.
+
+    The published tokenizer reads "<mask>" and its like in a text as control words, and so does `Tokenizer`;
+    what a user says must not reach them.
+
+    Raises:
+        InvalidInstructionError: it has a control word in it once `clean` is done with it.
+    """
+    words = [word.strip() for word in _SPECIAL.findall(clean(instruction))]
+    if words:
+        raise InvalidInstructionError(
+            f"expected an instruction without the control words {words}, got {instruction!r}"
+        )
+    return instruction
 
 
 class Tokenizer:
@@ -44,6 +61,7 @@ class Tokenizer:
     def __init__(self, path: Path, config: InstanceVgConfig) -> None:
         if not path.is_file():
             raise CheckpointError(f"expected a sentencepiece file, but there is none at {path}")
+        check_file_size(path, 2**26)  # the published one has 1.4 MB
         self.path = path
         try:
             self._pieces = sentencepiece.SentencePieceProcessor(model_file=str(path))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -10,7 +11,7 @@ import torch
 from tokenizers import Tokenizer
 from torch import Tensor
 
-from ivm_ros.checkpoints import CheckpointError
+from ivm_ros.checkpoints import CheckpointError, check_file_size
 from ivm_ros.grounding import InvalidInstructionError, check_instruction
 from ivm_ros.models.ivm.config import IvmConfig
 
@@ -24,6 +25,9 @@ TEMPLATES = {
     + _END,
 }
 """Prompt by purpose: masks, the discriminator, the generator beside it. Misspelt as in the training."""
+
+_ROLES = re.compile(r"\b(?:USER|ASSISTANT)\s*:")
+"""What in a prompt says who speaks: ordinary tokens, so that nothing but the text shows them."""
 
 
 class Prompt(NamedTuple):
@@ -50,6 +54,8 @@ class PromptTokenizer:
     """
 
     def __init__(self, path: Path, config: IvmConfig) -> None:
+        if path.is_file():
+            check_file_size(path, 2**26)  # LLaVA's has 3.6 MB
         try:
             self._tokenizer = Tokenizer.from_file(str(path))
         except Exception as error:  # the library raises plain Exception
@@ -75,10 +81,14 @@ class PromptTokenizer:
         """Return the prompt of an instruction.
 
         Raises:
-            InvalidInstructionError: the instruction is empty, too long, or has one of the tokenizer's
-                control words in it.
+            InvalidInstructionError: the instruction is empty, too long, or has a word in it by which
+                prompts are structured: one of the tokenizer's control words, or "USER:".
         """
-        text = TEMPLATES[template].format(check_instruction(instruction))
+        said = check_instruction(instruction)
+        roles = _ROLES.findall(said)
+        if roles:
+            raise InvalidInstructionError(f"expected an instruction without {roles}, got {instruction!r}")
+        text = TEMPLATES[template].format(said)
         ids = self._tokenizer.encode(text).ids
         place = ids.index(self._image)
         prompt = Prompt(ids[:place], ids[place + 1 :])
