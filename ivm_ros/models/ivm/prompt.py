@@ -85,14 +85,12 @@ class PromptTokenizer:
                 prompts are structured: one of the tokenizer's control words, or "USER:".
         """
         said = check_instruction(instruction)
-        roles = _ROLES.findall(said)
-        if roles:
-            raise InvalidInstructionError(f"expected an instruction without {roles}, got {instruction!r}")
         text = TEMPLATES[template].format(said)
         ids = self._tokenizer.encode(text).ids
         place = ids.index(self._image)
         prompt = Prompt(ids[:place], ids[place + 1 :])
         words = [self._special[token] for token in prompt.after if token in self._special]
+        words += _ROLES.findall(said)
         if words:
             raise InvalidInstructionError(
                 f"expected an instruction without the control words {words}, got {instruction!r}"
