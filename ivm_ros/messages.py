@@ -1,7 +1,6 @@
 """ROS messages become arrays and instructions, and groundings become ROS messages.
 
-Plain encodings are views of the message's own memory (no copy); the rare ones go to rosbags-image
-or cv_bridge, whichever is installed. This is the lowest room that knows ROS.
+Plain encodings are views of the message's own memory (no copy). This is the lowest room that knows ROS.
 """
 
 from __future__ import annotations
@@ -123,57 +122,20 @@ def rgb_image(message: ImageMessage) -> Image:
     return view if encoding.to_rgb is None else cv2.cvtColor(view, encoding.to_rgb)
 
 
-def _rare_converter(encoding: str) -> Callable[[ImageMessage], Image]:
-    """Return what turns a message of a rare encoding (Bayer, YUV, 16 bits) into RGB."""
+def _rare_converter(encoding: str) -> Callable[[Any], Image]:
     try:
-        from rosbags.image import message_to_cvimage  # the extra [bags]
-        from rosbags.image.image import ENCODINGMAP
-    except ImportError:
-        try:
-            from cv_bridge import CvBridge
-        except ImportError as error:
-            raise MessageError(
-                f"expected an encoding of {', '.join(ENCODINGS)}, got {encoding!r}; for others install "
-                "the extra 'ivm-ros[bags]', or cv_bridge on a robot"
-            ) from error
-        return lambda message: CvBridge().imgmsg_to_cv2(message, "rgb8")
-    if encoding not in ENCODINGMAP:
-        raise MessageError(
-            f"expected an encoding of {', '.join((*ENCODINGS, *ENCODINGMAP))}, got {encoding!r}"
-        )
-    bits, _, _, channels = ENCODINGMAP[encoding]
-    return lambda message: message_to_cvimage(_unpadded(message, channels * bits // 8), "rgb8")
-
-
-def _unpadded(message: ImageMessage, pixel: int) -> ImageMessage:
-    """Return the message without the padding at the end of its rows, which rosbags-image would show."""
-    row = message.width * pixel
-    if message.step < row:
-        raise MessageError(
-            f"expected a step of at least {row} bytes for {message.width} pixels "
-            f"of {message.encoding}, got {message.step}"
-        )
-    if message.step == row:
-        return message
-    rows = np.frombuffer(memoryview(message.data), np.uint8).reshape(message.height, message.step)
-    packed = ImageMessage(encoding=message.encoding, height=message.height, width=message.width, step=row)
-    packed.is_bigendian = message.is_bigendian
-    packed.data = array.array("B", rows[:, :row].tobytes())
-    return packed
+        return rare_converter(encoding, ENCODINGS)
+    except EncodingError as error:
+        raise MessageError(str(error)) from error
 
 
 def _rare_rgb_image(message: ImageMessage) -> Image:
     convert = _rare_converter(message.encoding)
     _check_layout(message)
     try:
-        image = convert(message)
-    except MessageError:
-        raise
-    except Exception as error:  # the libraries raise whatever they meet
-        raise MessageError(f"cannot convert {message.encoding!r} to RGB: {error}") from error
-    if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
-        raise MessageError(f"cannot convert {message.encoding!r} to RGB: got {image.shape} of {image.dtype}")
-    return np.ascontiguousarray(image)
+        return convert(message)
+    except EncodingError as error:
+        raise MessageError(str(error)) from error
 
 
 def decode_compressed(message: CompressedImage) -> Image:
@@ -222,6 +184,43 @@ def picture_message(picture: Image, encoding: str, header: Header) -> ImageMessa
         return image_message(picture, "rgb8", header)
     pixels = picture if layout.from_rgb is None else cv2.cvtColor(picture, layout.from_rgb)
     return image_message(pixels, encoding, header)
+
+
+def compressed_picture_message(
+    picture: Image, encoding: str, header: Header, quality: int = 90
+) -> CompressedImage:
+    """Make a CompressedImage of an RGB or RGBA picture, as image_transport's plugin `compressed` does.
+
+    Args:
+        picture: (H, W, 3) uint8 RGB becomes a JPEG; (H, W, 4) uint8 RGBA a PNG, for JPEG has no alpha.
+        encoding: the camera's; who decompresses gets what `picture_message` would have sent.
+        header: the camera's.
+        quality: of the JPEG, 1 to 100.
+    """
+    if picture.shape[2] == 4:
+        name = "bgra8" if encoding in ("bgr8", "bgra8") else "rgba8"
+        bgra = cv2.cvtColor(picture, cv2.COLOR_RGBA2BGRA)
+        return _compressed_message(bgra, ".png", (), f"{name}; png compressed bgra8", header)
+    layout = ENCODINGS.get(encoding)
+    name = encoding if layout is not None and layout.is_color else "rgb8"
+    code, stored = (cv2.COLOR_RGB2GRAY, "mono8") if name == "mono8" else (cv2.COLOR_RGB2BGR, "bgr8")
+    options = (cv2.IMWRITE_JPEG_QUALITY, quality)
+    pixels = cv2.cvtColor(picture, code)
+    return _compressed_message(pixels, ".jpg", options, f"{name}; jpeg compressed {stored}", header)
+
+
+def compressed_mask_message(mask: Mask, header: Header) -> CompressedImage:
+    """Make a CompressedImage of an (H, W) bool mask: a one-bit PNG, which is 0 and 255 again."""
+    options = (cv2.IMWRITE_PNG_BILEVEL, 1)  # twice as fast as 8 bits, and half the size
+    return _compressed_message(mask.view(np.uint8), ".png", options, "mono8; png compressed ", header)
+
+
+def _compressed_message(
+    pixels: np.ndarray, extension: str, options: tuple[int, ...], described: str, header: Header
+) -> CompressedImage:
+    message = CompressedImage(header=header, format=described)
+    message.data = array.array("B", encode(pixels, extension, options))
+    return message
 
 
 def mask_message(mask: Mask, header: Header) -> ImageMessage:

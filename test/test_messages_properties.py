@@ -21,6 +21,8 @@ from ivm_ros.messages import (
     ENCODINGS,
     MessageError,
     check_color_image,
+    compressed_mask_message,
+    compressed_picture_message,
     decode_compressed,
     heatmap_message,
     image_message,
@@ -29,7 +31,6 @@ from ivm_ros.messages import (
     picture_message,
     rgb_image,
 )
-from ivm_ros.nodes.compressed_messages import compressed_mask_message, compressed_picture_message
 
 COLORS = [name for name, encoding in ENCODINGS.items() if encoding.is_color]
 RARE = ["bayer_rggb8", "bayer_gbrg16", "yuv422", "yuv422_yuy2", "nv12", "mono16", "rgb16", "bgra16"]

@@ -17,9 +17,8 @@ from sensor_msgs.msg import Image as ImageMessage
 from std_msgs.msg import Header
 
 from ivm_ros.grounding import Image
-from ivm_ros.messages import picture_message
+from ivm_ros.messages import compressed_picture_message, picture_message
 from ivm_ros.nodes.bag_source import is_bag, open_bag
-from ivm_ros.nodes.compressed_messages import compressed_picture_message
 from ivm_ros.nodes.parameters import Parameter, Parameters
 from ivm_ros.nodes.run import run_node
 from ivm_ros.sources import DEFAULT_RATE, Source, SourceError, SourceFrame, open_source
