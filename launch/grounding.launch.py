@@ -19,6 +19,9 @@ PARAMETERS = {
     "checkpoint": ("checkpoint", str),
     "device": ("device", str),
     "model_options": ("model_options", str),
+    "model_python": ("model_python", str),
+    "tracker": ("tracker", str),
+    "cameras": ("cameras", str),
     "image_transport": ("image_transport", str),
     "instruction": ("instruction", str),
     "display_mode": ("display.mode", str),
@@ -30,6 +33,10 @@ ARGUMENTS = {
     "checkpoint": "The model's weights, a file or folder. Empty: as in params_file, else its own.",
     "device": "Where the model runs: auto, cpu, cuda, cuda:1 ... Empty: as in params_file.",
     "model_options": 'The model\'s own options, such as "precision=4bit". Empty: as in params_file.',
+    "model_python": "A Python with its own libraries that runs the model. Empty: as in params_file.",
+    "tracker": "Carries answers onto newer images: none, flow or video. Empty: as in params_file.",
+    "cameras": "Names of several cameras, with spaces between; each has its topics below its name. "
+    "Empty: as in params_file.",
     "image": "Topic of the camera's images; with image_transport:=compressed without the ending /compressed. "
     "Empty: `image` in the node's namespace.",
     "image_transport": "raw or compressed. Empty: as in params_file.",

@@ -12,7 +12,6 @@ from typing import Any
 
 from fakes import ColorGrounder
 
-import ivm_ros
 from ivm_ros.nodes.grounding_node import main
 
 SLOW = 1.5  # seconds
@@ -45,5 +44,4 @@ def load(name: str, **options: Any) -> ColorGrounder:
 
 
 if __name__ == "__main__":
-    ivm_ros.load = load
-    sys.exit(main())
+    sys.exit(main(load=load))

@@ -6,55 +6,58 @@ stops both, cleanup gives the model's memory back. What is between the transitio
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
 from rclpy.clock import Clock, ClockType
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy, qos_profile_sensor_data
-from rclpy.qos_overriding_options import QoSOverridingOptions
 from sensor_msgs.msg import CompressedImage
 from sensor_msgs.msg import Image as ImageMessage
 from std_msgs.msg import String
 
-from ivm_ros.frames import Frame
-from ivm_ros.grounding import InvalidInstructionError
-from ivm_ros.messages import MessageError, check_color_image, decode_compressed, rgb_image
+import ivm_ros
 from ivm_ros.nodes.diagnostics import Diagnostics
-from ivm_ros.nodes.grounding_parameters import split_instructions
 from ivm_ros.nodes.grounding_services import GroundingServices
 from ivm_ros.nodes.lifecycle import refuse_wrong_transitions
-from ivm_ros.nodes.outputs import Source
+from ivm_ros.nodes.qos import OVERRIDABLE
 from ivm_ros.nodes.run import run_node
-from ivm_ros.nodes.session import ModelHangsError, Session
+from ivm_ros.nodes.session import Load, ModelHangsError, Session
 
 try:
     from rclpy.event_handler import SubscriptionEventCallbacks
 except ImportError:  # Humble
     from rclpy.qos_event import SubscriptionEventCallbacks
 
+_CHECK_PERIOD = 0.25  # seconds between two looks at what the model is doing
 _QUIET = SubscriptionEventCallbacks(use_default_callbacks=False)
 """For readers that are not meant to hear every writer: no warning about those that they do not."""
 
 
 class GroundingNode(LifecycleNode):
-    """Grounds instructions in a camera's images; `docs/grounding_node.md` lists its interface."""
+    """Grounds instructions in cameras' images; `docs/grounding_node.md` lists its interface.
 
-    def __init__(self, **node_options: Any) -> None:
+    Args:
+        load: loads the model where it runs in this process.
+        node_options: of rclpy's node.
+    """
+
+    def __init__(self, load: Load = ivm_ros.load, **node_options: Any) -> None:
         super().__init__("grounding", **node_options)
         refuse_wrong_transitions(self)
-        self._session = Session(self)
+        self._session = Session(self, load)
         self._inputs: list[Any] = []
-        self._camera_group = MutuallyExclusiveCallbackGroup()
         self._ground_services = GroundingServices(self, self._session)
         self._diagnostics = Diagnostics(self, self._session)
+        # Not on the node's clock: simulated time may stand still until a simulator runs.
+        steady = Clock(clock_type=ClockType.STEADY_TIME)
+        self.create_timer(
+            _CHECK_PERIOD, self._session.check, callback_group=MutuallyExclusiveCallbackGroup(), clock=steady
+        )
         if self._session.parameters["autostart"]:
-            # Not on the node's clock: simulated time may stand still until a simulator runs.
             self._autostart = self.create_timer(
-                0.0,
-                self._start,
-                callback_group=MutuallyExclusiveCallbackGroup(),
-                clock=Clock(clock_type=ClockType.STEADY_TIME),
+                0.0, self._start, callback_group=MutuallyExclusiveCallbackGroup(), clock=steady
             )
 
     def _start(self) -> None:
@@ -119,54 +122,47 @@ class GroundingNode(LifecycleNode):
 
     def _subscribe(self) -> None:
         newest = QoSProfile(depth=1, reliability=qos_profile_sensor_data.reliability)
-        overridable = QoSOverridingOptions.with_default_policies()
-        image = self.resolve_topic_name("image")  # so that remapping `image` moves `image/compressed` too
-        topic, kind, callback = {
-            "raw": (image, ImageMessage, self._on_image),
-            "compressed": (f"{image}/compressed", CompressedImage, self._on_compressed),
-        }[self._session.parameters["image_transport"]]
-        self._inputs.append(
-            self.create_subscription(
-                kind,
-                topic,
-                callback,
-                newest,
-                callback_group=self._camera_group,
-                qos_overriding_options=overridable,
+        for lane in self._session.cameras.values():
+            below = f"{lane.name}/" if lane.name else ""
+            image = self.resolve_topic_name(f"{below}image")  # remapping `image` moves `image/compressed` too
+            topic, kind, callback = {
+                "raw": (image, ImageMessage, lane.on_image),
+                "compressed": (f"{image}/compressed", CompressedImage, lane.on_compressed),
+            }[self._session.parameters["image_transport"]]
+            self._inputs.append(
+                self.create_subscription(
+                    kind,
+                    topic,
+                    callback,
+                    newest,
+                    callback_group=MutuallyExclusiveCallbackGroup(),
+                    qos_overriding_options=OVERRIDABLE,
+                )
             )
-        )
-        # A transient-local reader hears what was said before it came, but DDS does not connect it to
-        # volatile writers such as `ros2 topic pub`; so there is one reader for each.
+            if lane.name:
+                self._hear(f"{below}instruction", lane.on_instruction)
+        self._hear("instruction", self._on_instruction)
+
+    def _hear(self, topic: str, callback: Callable[[String], None]) -> None:
+        """Subscribe to instructions.
+
+        A transient-local reader hears what was said before it came, but DDS does not connect it to
+        volatile writers such as `ros2 topic pub`; so there is one reader for each.
+        """
         for durability in (DurabilityPolicy.TRANSIENT_LOCAL, DurabilityPolicy.VOLATILE):
             qos = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE, durability=durability)
             self._inputs.append(
-                self.create_subscription(
-                    String, "instruction", self._on_instruction, qos, event_callbacks=_QUIET
-                )
+                self.create_subscription(String, topic, callback, qos, event_callbacks=_QUIET)
             )
 
-    def _on_image(self, message: ImageMessage) -> None:
-        try:
-            check_color_image(message)
-        except MessageError as error:
-            self._session.reject_frame(str(error))
-            return
-        source = Source(message.header, message.encoding)
-        self._session.submit(Frame(lambda: rgb_image(message), source))
-
-    def _on_compressed(self, message: CompressedImage) -> None:
-        self._session.submit(Frame(lambda: decode_compressed(message), Source(message.header, "rgb8")))
-
     def _on_instruction(self, message: String) -> None:
-        try:
-            self._session.set_instructions(split_instructions(message.data))
-        except InvalidInstructionError as error:
-            self._session.reject_instruction(str(error))
+        for lane in self._session.cameras.values():
+            lane.on_instruction(message)
 
 
-def main(args: list[str] | None = None) -> int:
-    """Run the node until it is interrupted."""
-    return run_node(GroundingNode, args)
+def main(args: list[str] | None = None, load: Load = ivm_ros.load) -> int:
+    """Run the node until it is interrupted; `load` loads its model."""
+    return run_node(lambda: GroundingNode(load), args)
 
 
 if __name__ == "__main__":

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from ivm_ros.grounding import check_instruction
 from ivm_ros.models.options import parse_options
 from ivm_ros.nodes.parameters import Parameter
+from ivm_ros.nodes.recovery import RULES
 from ivm_ros.rendering import MODES, NOT_FOUND_RULES, RenderSettings
+from ivm_ros.tracking.registry import available
+from ivm_ros.tracking.tracker import LOST_RULES
 
 _RENDER_PREFIX = "display."
+_CAMERA_NAME = re.compile(r"[A-Za-z](_?[A-Za-z0-9])*")
 MAX_SERVICE_TIMEOUT = 600.0
 """Seconds that `~/ground` waits at most."""
 
@@ -22,12 +27,22 @@ PARAMETERS = (
         "",
         "The model's own options as NAME=VALUE, with spaces between, such as 'precision=4bit'.",
     ),
+    Parameter(
+        "model_python",
+        "",
+        "A Python with its own libraries that runs the model as a process of its own; empty: in the node.",
+    ),
     Parameter("autostart", True, "Configure and activate at start-up; false leaves that to a manager."),
     Parameter(
         "image_transport",
         "raw",
         "Subscribe to sensor_msgs/Image on `image` (raw) or CompressedImage on `image/compressed`.",
         choices=("raw", "compressed"),
+    ),
+    Parameter(
+        "cameras",
+        "",
+        "Names of several cameras, with spaces between; each has its topics below its name. Empty: one.",
     ),
     Parameter("instruction", "", "What to ground at start; several go on lines of their own.", live=True),
     Parameter(
@@ -37,6 +52,53 @@ PARAMETERS = (
         live=True,
         minimum=0.0,
         maximum=1000.0,
+    ),
+    Parameter(
+        "tracker",
+        "none",
+        "Carries what the model found onto the frames that come before its next answer; none, or one of: "
+        + ", ".join(f"{entry.name} ({entry.description})" for entry in available()),
+        choices=("none", *(entry.name for entry in available())),
+    ),
+    Parameter("tracker_checkpoint", "", "The tracker's weights, a folder, where it has any."),
+    Parameter("tracker_options", "", "The tracker's own options as NAME=VALUE, with spaces between."),
+    Parameter(
+        "tracking.lost",
+        "drop",
+        "What becomes of a target that tracking has lost, until the model's next answer: left out, or held.",
+        live=True,
+        choices=LOST_RULES,
+    ),
+    Parameter(
+        "grounding_rate",
+        0.0,
+        "With a tracker, ask the model about at most this many frames a second; 0: as many as it can.",
+        live=True,
+        minimum=0.0,
+        maximum=1000.0,
+    ),
+    Parameter(
+        "model_deadline",
+        60.0,
+        "Seconds after which a call of the model is given up; 0: never.",
+        live=True,
+        minimum=0.0,
+        maximum=86400.0,
+    ),
+    Parameter(
+        "on_failure",
+        "continue",
+        "What to do when the model has failed `failure_limit` times in a row, or does not come back.",
+        live=True,
+        choices=RULES,
+    ),
+    Parameter(
+        "failure_limit",
+        3,
+        "How many failures in a row are too many.",
+        live=True,
+        minimum=1,
+        maximum=1000,
     ),
     Parameter(
         "service_timeout",
@@ -55,6 +117,10 @@ PARAMETERS = (
         maximum=600.0,
     ),
     Parameter("publish_target_masks", True, "Put each target's own mask into `~/grounding`.", live=True),
+    Parameter(
+        "jpeg_quality", 90, "Quality of the topics `.../compressed`.", live=True, minimum=1, maximum=100
+    ),
+    Parameter("trace_folder", "", "Where `~/save_trace` writes; empty: ROS's folder of logs.", live=True),
     Parameter(
         "display.mode",
         "highlight",
@@ -149,8 +215,26 @@ def split_instructions(text: str) -> tuple[str, ...]:
     return tuple(check_instruction(line) for line in text.splitlines() if line.strip())
 
 
+def camera_names(text: str) -> tuple[str, ...]:
+    """Return the names of the cameras in a text; one without a name for an empty one.
+
+    Raises:
+        ValueError: one of them cannot be part of a topic's name, or two are the same.
+    """
+    names = tuple(text.split()) or ("",)
+    bad = [name for name in names if name and not _CAMERA_NAME.fullmatch(name)]
+    if bad or len(set(names)) < len(names):
+        raise ValueError(
+            f"cameras: expected different names of letters, digits and single underscores, such as "
+            f"'front wrist'; got {text!r}"
+        )
+    return names
+
+
 def check_values(values: dict[str, Any]) -> None:
     """Raise ValueError with the reason if these values do not work together."""
     render_settings(values)
     split_instructions(values["instruction"])
     parse_options(values["model_options"].split())
+    parse_options(values["tracker_options"].split())
+    camera_names(values["cameras"])

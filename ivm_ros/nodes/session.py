@@ -1,10 +1,12 @@
-"""What the grounding node, its services and its diagnostics share: model, stream, outputs, health."""
+"""What the grounding node, its services and its diagnostics share: parameters, model and cameras."""
 
 from __future__ import annotations
 
+import gc
 import math
+import threading
 import time
-from collections import deque
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -12,22 +14,29 @@ from rclpy.lifecycle import LifecycleNode
 from std_msgs.msg import Header
 
 import ivm_ros
-from ivm_ros.frames import Counters, Frame, GroundedFrame
 from ivm_ros.grounding import Grounder
 from ivm_ros.messages import stamp_seconds
+from ivm_ros.model_worker import ModelWorker
 from ivm_ros.models.options import parse_options
+from ivm_ros.nodes.camera_lane import CameraLane
 from ivm_ros.nodes.grounding_parameters import (
     PARAMETERS,
+    camera_names,
     check_values,
     render_settings,
     split_instructions,
 )
-from ivm_ros.nodes.outputs import Outputs
+from ivm_ros.nodes.outputs import Style
 from ivm_ros.nodes.parameters import Parameters
-from ivm_ros.rendering import RenderSettings
-from ivm_ros.stream import Stream
+from ivm_ros.nodes.recovery import Recovery
+from ivm_ros.tracing import Trace
+from ivm_ros.tracking.registry import load_tracker
+from ivm_ros.tracking.tracker import Tracker
 
 _WARM_UP_SIZE = (480, 640, 3)
+
+Load = Callable[..., Grounder]
+"""What loads a model; `ivm_ros.load` is one."""
 
 
 class ModelHangsError(RuntimeError):
@@ -35,42 +44,64 @@ class ModelHangsError(RuntimeError):
 
 
 class Session:
-    """One grounding node's model and stream, from `load` to `release`, and what it says of itself.
+    """One grounding node's model and cameras, from `load` to `release`, and what it says of itself.
 
-    `load` makes grounder and outputs, `start` the stream; `stop` and `release` take them back, from
+    `load` makes grounder and outputs, `start` the streams; `stop` and `release` take them back, from
     whatever state.
 
     Args:
         node: has the parameters, publishes, tells the time and logs.
+        load: loads the model where it runs in this process.
 
     Attributes:
         parameters: of the node, checked.
-        settings: of the pictures, as the parameters say.
-        instructions: what is grounded; they outlive model and stream.
+        style: of the outputs, as the parameters say.
+        cameras: one lane for each; the first is what services mean by default.
         grounder: None until loaded.
-        outputs: None until loaded.
-        stream: None until started.
+        trace: of the last half minute.
         problem: the last one, in words; empty when a model has loaded since.
-        refused: how many instructions from the topic were unusable.
-        ages: of the last published groundings, seconds.
-        last_received: `time.monotonic()` of the last frame; -inf before the first.
     """
 
-    def __init__(self, node: LifecycleNode) -> None:
-        self._node = node
+    def __init__(self, node: LifecycleNode, load: Load = ivm_ros.load) -> None:
+        self._node, self._load = node, load
         self.parameters = Parameters(node, PARAMETERS, check_values, self._on_parameters)
-        self.settings: RenderSettings = render_settings(self.parameters.values)
-        self.instructions = split_instructions(self.parameters["instruction"])
+        self.style = self._style(self.parameters.values)
+        self.trace = Trace()
+        instructions = split_instructions(self.parameters["instruction"])
+        self.cameras = {
+            name: CameraLane(node, self, name, instructions)
+            for name in camera_names(self.parameters["cameras"])
+        }
         self.grounder: Grounder | None = None
-        self.outputs: Outputs | None = None
-        self.stream: Stream | None = None
         self.problem = ""
-        self.refused = 0
-        self.ages: deque[float] = deque(maxlen=300)
-        self.last_received = -math.inf
-        self._last_submitted = -math.inf
-        self._hanging: Stream | None = None  # closed, but the model has not come back from its last frame
-        self._counters_before = Counters()  # of streams that are closed already
+        self.recovery = Recovery(node, self.parameters, self.report, self._load_anew)
+        self._make_tracker: Callable[[], Tracker] | None = None
+        self._worker: ModelWorker | None = None
+        self._hanging: ModelWorker | None = (
+            None  # closed, but the model has not come back from its last frame
+        )
+        self._changing = threading.RLock()  # transitions, and loading anew
+        self._started = False  # by a transition; a model that is being loaded anew does not run meanwhile
+
+    @property
+    def running(self) -> bool:
+        """Return whether the streams run."""
+        return self._worker is not None
+
+    @property
+    def stuck(self) -> bool:
+        """Return whether the model has not come back from a call in time."""
+        worker = self._worker
+        return worker is not None and worker.stuck
+
+    @property
+    def model_name(self) -> str:
+        """Return the grounder's name; the parameter's until it is loaded."""
+        return self.grounder.name if self.grounder is not None else str(self.parameters["model"])
+
+    def model_health(self) -> dict[str, str]:
+        """Return what else is known of the model, for /diagnostics."""
+        return {}
 
     def load(self) -> None:
         """Load the model, warm it up, make the publishers.
@@ -78,109 +109,57 @@ class Session:
         Raises:
             Exception: whatever a checkpoint or a device can go wrong with; nothing is held then.
         """
-        started = time.monotonic()
-        name, checkpoint = self.parameters["model"], self.parameters["checkpoint"]
-        self._node.get_logger().info(
-            f"loading model {name!r}" + (f" from {checkpoint}" if checkpoint else "")
-        )
-        try:
-            self.grounder = ivm_ros.load(
-                name,
-                checkpoint=checkpoint or None,
-                device=self.parameters["device"],
-                **parse_options(self.parameters["model_options"].split()),
-            )
-            self.grounder(np.zeros(_WARM_UP_SIZE, np.uint8), "the red cup")
-            self.outputs = Outputs(self._node)
-        except Exception:
-            self.release()
-            raise
-        self.problem = ""
-        self._node.get_logger().info(f"model {name!r} ready in {time.monotonic() - started:.1f} s")
+        with self._changing:
+            try:
+                self._load_model()
+                for lane in self.cameras.values():
+                    lane.open()
+            except Exception:
+                self.release()
+                raise
 
     def start(self) -> None:
-        """Start the worker.
+        """Start the worker and the streams.
 
         Raises:
             ModelHangsError: an earlier worker still waits for the model.
         """
-        assert self.grounder is not None
-        if self._hanging is not None and not self._hanging.close(timeout=0.0):
-            raise ModelHangsError(
-                "the model still hangs in its last frame; clean up and configure to load it anew"
-            )
-        self._hanging = None
-        self.stream = Stream(self.grounder, self._on_result, self.report)
-        self.stream.set_instructions(self.instructions)
-        if not self.instructions:
+        with self._changing:
+            self._start()
+            self._started = True
+        if not any(lane.instructions for lane in self.cameras.values()):
             self._node.get_logger().info("waiting for an instruction on the topic `instruction`")
 
     def stop(self, patience: float = 5.0) -> None:
-        """Stop the worker, waiting at most `patience` seconds for it; the model stays loaded."""
-        if self.stream is not None:
-            if not self.stream.close(patience):
-                self.report(f"the model did not finish its last frame within {patience:g} s")
-                self._hanging = self.stream
-            self._counters_before = self.counters
-            self.stream = None
-        if self.outputs is not None:
-            self.outputs.forget()
+        """Stop the streams, waiting at most `patience` seconds for them; the model stays loaded."""
+        self._started = False
+        self.recovery.cancel()
+        with self._changing:
+            self._stop(patience)
 
     def release(self) -> None:
         """Give the model and the publishers back."""
-        if self.outputs is not None:
-            self.outputs.destroy()
-            self.outputs = None
-        if self.grounder is not None and self._hanging is None:
-            self.grounder.close()
-        self.grounder = self._hanging = None  # what hangs keeps its model until it comes back
+        with self._changing:
+            for lane in self.cameras.values():
+                lane.close()
+            self._release_model()
 
-    def submit(self, frame: Frame) -> None:
-        """Hand a frame to the stream; it is grounded if somebody listens and the rate allows it."""
-        self.last_received = frame.received
-        if self.stream is None or self.outputs is None:
-            return
-        rate = self.parameters["max_rate"]
-        # A tenth of a period early is on time: cameras jitter.
-        due = rate == 0 or frame.received - self._last_submitted >= 0.9 / rate
-        wanted = due and self.outputs.wanted()
-        if wanted:
-            self._last_submitted = frame.received
-        self.stream.submit(frame, wanted)
+    def check(self) -> None:
+        """End a call of the model that takes longer than the parameter allows."""
+        worker, deadline = self._worker, self.parameters["model_deadline"]
+        if worker is not None and deadline > 0:
+            worker.check(deadline)
 
-    def reject_frame(self, reason: str) -> None:
-        """Count and report a message that is no usable frame."""
-        self.last_received = time.monotonic()
-        if self.stream is not None:
-            self.stream.reject()
-        self.report(f"frame dropped: {reason}")
-
-    def reject_instruction(self, reason: str) -> None:
-        """Count and report a message that is no usable instruction."""
-        self.refused += 1
-        self.report(f"instruction refused: {reason}")
-
-    def set_instructions(self, instructions: tuple[str, ...]) -> None:
-        """Ground these from the next frame on; none pauses."""
-        if instructions == self.instructions:
-            return
-        self.instructions = instructions
-        if self.stream is not None:
-            self.stream.set_instructions(instructions)
-        if self.outputs is not None:
-            self.outputs.forget()
-        words = "; ".join(instructions) or "nothing: no instruction"
-        self._node.get_logger().info(f"grounding {words}")
+    def set_instructions(self, instructions: tuple[str, ...], camera: str = "") -> None:
+        """Ground these from the next frame on, on one camera or (empty) on all; none pauses."""
+        for lane in self.cameras.values():
+            if camera in ("", lane.name):
+                lane.set_instructions(instructions)
 
     def age_of(self, header: Header) -> float:
         """Return the seconds since a stamp on the node's clock; NaN where the stamp is not set."""
         stamp = stamp_seconds(header.stamp)  # rclpy's own Time refuses stamps before 1970
         return self._node.get_clock().now().nanoseconds * 1e-9 - stamp if stamp else math.nan
-
-    @property
-    def counters(self) -> Counters:
-        """Return the counters of all streams since the node started."""
-        return self._counters_before + self.stream.counters if self.stream else self._counters_before
 
     def report(self, problem: str) -> None:
         """Log a problem (at most once a second) and keep it for /diagnostics."""
@@ -189,18 +168,74 @@ class Session:
         self.problem = problem
         self._node.get_logger().warning(problem, throttle_duration_sec=1.0)
 
+    def _load_anew(self) -> bool:
+        """Load the model in place of the one that runs, and go on; return False if stopped meanwhile."""
+        with self._changing:
+            if not self._started:
+                return False
+            self._stop(patience=1.0)
+            self._release_model()
+            self._load_model()
+            self._start()
+            return True
+
+    def _start(self) -> None:
+        assert self.grounder is not None
+        if self._hanging is not None and not self._hanging.close(timeout=0.0):
+            raise ModelHangsError(
+                "the model still hangs in its last frame; clean up and configure to load it anew"
+            )
+        self._hanging = None
+        self._worker = ModelWorker(self.grounder, self.recovery.on_failure, self.trace)
+        for lane in self.cameras.values():
+            lane.start(self._worker, self._make_tracker() if self._make_tracker is not None else None)
+
+    def _load_model(self) -> None:
+        started = time.monotonic()
+        name, checkpoint = self.parameters["model"], self.parameters["checkpoint"]
+        options = parse_options(self.parameters["model_options"].split())
+        self._node.get_logger().info(
+            f"loading model {name!r}" + (f" from {checkpoint}" if checkpoint else "")
+        )
+        self.grounder = self._load(
+            name, checkpoint=checkpoint or None, device=self.parameters["device"], **options
+        )
+        self.grounder(np.zeros(_WARM_UP_SIZE, np.uint8), "the red cup")
+        self._make_tracker = self._load_tracker()
+        self.problem = ""
+        self._node.get_logger().info(f"model {name!r} ready in {time.monotonic() - started:.1f} s")
+
+    def _load_tracker(self) -> Callable[[], Tracker] | None:
+        if self.parameters["tracker"] == "none":
+            return None
+        return load_tracker(
+            self.parameters["tracker"],
+            checkpoint=self.parameters["tracker_checkpoint"] or None,
+            device=self.parameters["device"],
+            **parse_options(self.parameters["tracker_options"].split()),
+        )
+
+    def _release_model(self) -> None:
+        if self.grounder is not None and self._hanging is None:
+            self.grounder.close()
+        self.grounder = self._hanging = self._make_tracker = None  # what hangs keeps its model
+        gc.collect()  # a model's modules refer to each other; its memory is wanted now
+
+    def _stop(self, patience: float) -> None:
+        end = time.monotonic() + patience
+        for lane in self.cameras.values():
+            lane.stop(max(0.0, end - time.monotonic()))
+        worker, self._worker = self._worker, None
+        if worker is not None and not worker.close(max(0.05, end - time.monotonic())):
+            self._hanging = worker
+
     def _on_parameters(self, names: set[str], values: dict[str, Any]) -> None:
-        self.settings = render_settings(values)
+        self.style = self._style(values)
+        for lane in self.cameras.values():
+            lane.tune()
         if "instruction" in names:
             self.set_instructions(split_instructions(values["instruction"]))
 
-    def _on_result(self, result: GroundedFrame) -> None:
-        """Publish; on the worker, while the node is active."""
-        outputs, grounder = self.outputs, self.grounder
-        if outputs is None or grounder is None:
-            return
-        age = outputs.publish(
-            result, self.settings, grounder.name, self.parameters["publish_target_masks"], self.age_of
-        )
-        if math.isfinite(age):
-            self.ages.append(age)
+    @staticmethod
+    def _style(values: dict[str, Any]) -> Style:
+        return Style(render_settings(values), values["publish_target_masks"], values["jpeg_quality"])
