@@ -18,6 +18,7 @@ from std_msgs.msg import Header
 
 from ivm_ros.compressed import CompressedError, check_pixels, check_sides, decode, encode
 from ivm_ros.grounding import Heatmap, Image, Mask
+from ivm_ros.rare_encodings import EncodingError, rare_converter
 
 
 class MessageError(ValueError):
@@ -33,8 +34,6 @@ class _Encoding(NamedTuple):
     from_rgb: int | None = None
     is_color: bool = True  # false for depth, which no instruction can be grounded in
 
-
-_FAST_PNG = (cv2.IMWRITE_PNG_COMPRESSION, 1)
 
 ENCODINGS: dict[str, _Encoding] = {
     "rgb8": _Encoding(np.uint8, 3),
@@ -231,42 +230,6 @@ def mask_message(mask: Mask, header: Header) -> ImageMessage:
 def heatmap_message(heatmap: Heatmap, header: Header) -> ImageMessage:
     """Make a 32FC1 Image of an (H, W) float32 heatmap in [0, 1]."""
     return image_message(heatmap, "32FC1", header)
-
-
-def compressed_picture_message(
-    picture: Image, encoding: str, header: Header, quality: int = 90
-) -> CompressedImage:
-    """Make a CompressedImage of an RGB picture as JPEG, or of an RGBA picture as PNG.
-
-    Args:
-        picture: (H, W, 3) uint8 RGB, or (H, W, 4) uint8 RGBA from the alpha modes.
-        encoding: the camera's, which the format names as image_transport's plugin does.
-        header: the camera's: same stamp, same frame.
-        quality: of JPEG, 1 to 100.
-    """
-    if picture.shape[2] == 4:
-        data = encode(cv2.cvtColor(picture, cv2.COLOR_RGBA2BGRA), ".png", _FAST_PNG)
-        return _compressed_message(data, "bgra8; png compressed bgra8", header)
-    if encoding == "mono8":
-        gray = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)
-        data = encode(gray, ".jpg", (cv2.IMWRITE_JPEG_QUALITY, quality))
-        return _compressed_message(data, "mono8; jpeg compressed ", header)
-    data = encode(cv2.cvtColor(picture, cv2.COLOR_RGB2BGR), ".jpg", (cv2.IMWRITE_JPEG_QUALITY, quality))
-    layout = ENCODINGS.get(encoding)
-    named = encoding if layout is not None and layout.is_color else "rgb8"
-    return _compressed_message(data, f"{named}; jpeg compressed bgr8", header)
-
-
-def compressed_mask_message(mask: Mask, header: Header) -> CompressedImage:
-    """Make a PNG CompressedImage with 255 where the (H, W) bool mask is true, else 0."""
-    data = encode(mask.view(np.uint8) * np.uint8(255), ".png", _FAST_PNG)
-    return _compressed_message(data, "mono8; png compressed ", header)
-
-
-def _compressed_message(data: bytes, format_: str, header: Header) -> CompressedImage:
-    message = CompressedImage(header=header, format=format_)
-    message.data = array.array("B", data)
-    return message
 
 
 def stamp_seconds(stamp: Any) -> float:
