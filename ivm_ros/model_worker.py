@@ -13,10 +13,11 @@ from typing import Any, Protocol
 
 from ivm_ros.frames import Frame, FrameError, GroundedFrame, Timings
 from ivm_ros.grounding import Grounder, Grounding, Image, InvalidImageError, InvalidInstructionError
+from ivm_ros.remote.errors import ModelUnavailableError
 from ivm_ros.tracing import Trace
 
 _TRACK = "model"
-_NOT_THE_MODELS_FAULT = (FrameError, InvalidImageError, InvalidInstructionError)
+_NOT_THE_MODELS_FAULT = (FrameError, InvalidImageError, InvalidInstructionError, ModelUnavailableError)
 
 
 class ModelStuckError(RuntimeError):

@@ -18,6 +18,7 @@ from sensor_msgs.msg import Image as ImageMessage
 from std_msgs.msg import String
 
 import ivm_ros
+from ivm_ros.nodes.bond import Bond
 from ivm_ros.nodes.diagnostics import Diagnostics
 from ivm_ros.nodes.grounding_services import GroundingServices
 from ivm_ros.nodes.lifecycle import refuse_wrong_transitions
@@ -48,6 +49,7 @@ class GroundingNode(LifecycleNode):
         refuse_wrong_transitions(self)
         self._session = Session(self, load)
         self._inputs: list[Any] = []
+        self._bond = Bond(self)
         self._ground_services = GroundingServices(self, self._session)
         self._diagnostics = Diagnostics(self, self._session)
         # Not on the node's clock: simulated time may stand still until a simulator runs.
@@ -83,6 +85,7 @@ class GroundingNode(LifecycleNode):
             self._session.report(str(error))
             return TransitionCallbackReturn.FAILURE
         self._subscribe()
+        self._bond.start()
         return super().on_activate(state)
 
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
@@ -115,6 +118,7 @@ class GroundingNode(LifecycleNode):
         super().destroy_node()
 
     def _stop(self, patience: float = 5.0) -> None:
+        self._bond.stop()
         for entity in self._inputs:
             self.destroy_subscription(entity)
         self._inputs.clear()

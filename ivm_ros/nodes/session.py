@@ -29,6 +29,7 @@ from ivm_ros.nodes.grounding_parameters import (
 from ivm_ros.nodes.outputs import Style
 from ivm_ros.nodes.parameters import Parameters
 from ivm_ros.nodes.recovery import Recovery
+from ivm_ros.remote.grounder import RemoteGrounder, load_remote
 from ivm_ros.tracing import Trace
 from ivm_ros.tracking.registry import load_tracker
 from ivm_ros.tracking.tracker import Tracker
@@ -100,8 +101,16 @@ class Session:
         return self.grounder.name if self.grounder is not None else str(self.parameters["model"])
 
     def model_health(self) -> dict[str, str]:
-        """Return what else is known of the model, for /diagnostics."""
-        return {}
+        """Return what is known of the model's process, for /diagnostics; nothing where it has none."""
+        if not isinstance(self.grounder, RemoteGrounder):
+            return {}
+        status = self.grounder.status
+        return {
+            "model_process": status.state,
+            "model_process_id": str(status.pid or ""),
+            "model_process_restarts": str(status.restarts),
+            "model_process_problem": status.problem,
+        }
 
     def load(self) -> None:
         """Load the model, warm it up, make the publishers.
@@ -197,9 +206,12 @@ class Session:
         self._node.get_logger().info(
             f"loading model {name!r}" + (f" from {checkpoint}" if checkpoint else "")
         )
-        self.grounder = self._load(
-            name, checkpoint=checkpoint or None, device=self.parameters["device"], **options
-        )
+        python, device = self.parameters["model_python"], self.parameters["device"]
+        if python:
+            log = self._node.get_logger().info
+            self.grounder = load_remote(python, name, checkpoint or None, device, options, log=log)
+        else:
+            self.grounder = self._load(name, checkpoint=checkpoint or None, device=device, **options)
         self.grounder(np.zeros(_WARM_UP_SIZE, np.uint8), "the red cup")
         self._make_tracker = self._load_tracker()
         self.problem = ""
