@@ -24,6 +24,9 @@ Mask = npt.NDArray[np.bool_]
 MAX_INSTRUCTION_CHARS = 1000
 """Longest instruction that is accepted; a spoken sentence has about 100 characters."""
 
+MAX_INSTRUCTIONS = 32
+"""Most instructions at a time, for each costs a pass of the model; a task names a handful of things."""
+
 MAX_IMAGE_SIDE = 16384
 """Longest image side in pixels that is accepted, so that no message can claim all memory."""
 
@@ -60,6 +63,10 @@ def check_instruction(instruction: Any) -> str:
         raise InvalidInstructionError(
             f"expected an instruction in words such as 'the red cup', got {instruction[:40]!r}"
         )
+    if any(ord(character) < 32 or 127 <= ord(character) < 160 for character in text):
+        raise InvalidInstructionError(
+            f"expected an instruction without control characters, got {instruction[:40]!r}"
+        )
     if "\ufffd" in text:  # what the middleware puts where bytes were not UTF-8
         raise InvalidInstructionError(f"expected an instruction in UTF-8, got {instruction[:40]!r}")
     if len(text) > MAX_INSTRUCTION_CHARS:
@@ -67,6 +74,19 @@ def check_instruction(instruction: Any) -> str:
             f"expected at most {MAX_INSTRUCTION_CHARS} characters of instruction, got {len(text)}"
         )
     return text
+
+
+def check_instructions(instructions: Sequence[Any]) -> tuple[str, ...]:
+    """Return several instructions as `check_instruction` does; none at all is fine.
+
+    Raises:
+        InvalidInstructionError: one of them is unusable, or there are more than `MAX_INSTRUCTIONS`.
+    """
+    if len(instructions) > MAX_INSTRUCTIONS:
+        raise InvalidInstructionError(
+            f"expected at most {MAX_INSTRUCTIONS} instructions at a time, got {len(instructions)}"
+        )
+    return tuple(check_instruction(instruction) for instruction in instructions)
 
 
 def _read_only(array: np.ndarray) -> np.ndarray:

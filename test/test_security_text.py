@@ -11,7 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ivm_ros.cli.processes import _yaml
-from ivm_ros.grounding import InvalidInstructionError, check_instruction
+from ivm_ros.grounding import (
+    MAX_INSTRUCTIONS,
+    InvalidInstructionError,
+    check_instruction,
+    check_instructions,
+)
 from ivm_ros.models.ivm_tiny.text import MAX_WORDS, TextEncoder, words
 
 NASTY = [
@@ -19,7 +24,7 @@ NASTY = [
     "$(touch /tmp/x) `id` ; rm -rf / && true | sh",
     "cup' or '1'='1",
     "%s %n {0} {} {instruction} {0.__class__}",
-    "the cup\x00\x1b[2J\u202e",
+    "the cup\u202e \u200b\u00e9\u65e5",
     "- a: &x [*x]",
     "the cup\nthe plate",
 ]
@@ -34,6 +39,22 @@ def test_nasty_words_are_only_words_to_ivm_tiny(text):
     with torch.inference_mode():
         tokens, mask = encoder([said])
     assert tokens.shape[1] == 2 + len(words(said)) and mask.all()
+
+
+@pytest.mark.parametrize("text", ["the cup\x00", "the \x1b[2Jcup", "the\x9b31mcup", "cup\x7f\x08\x08\x08"])
+def test_control_characters_are_refused(text):
+    """They would clear the terminal of whoever reads the log, and end strings early."""
+    with pytest.raises(InvalidInstructionError, match="without control characters"):
+        check_instruction(text)
+
+
+def test_there_is_a_bounded_number_of_instructions():
+    assert check_instructions([]) == ()
+    assert check_instructions([" the  cup "] * MAX_INSTRUCTIONS) == ("the cup",) * MAX_INSTRUCTIONS
+    with pytest.raises(InvalidInstructionError, match="at most 32 instructions at a time, got 33"):
+        check_instructions(["the cup"] * (MAX_INSTRUCTIONS + 1))
+    with pytest.raises(InvalidInstructionError, match="in words"):
+        check_instructions(["the cup", "?"])
 
 
 @settings(max_examples=200, deadline=None)
