@@ -82,7 +82,7 @@ class ModelWorker:
         self.lock = threading.Lock()
         self._grounder = grounder
         self._on_failure = on_failure
-        self._trace = trace or Trace()
+        self._trace = Trace() if trace is None else trace
         self._work = threading.Condition(self.lock)
         self._sources: deque[Source] = deque()
         self._encoded: dict[object, tuple[Frame, Image, Any]] = {}

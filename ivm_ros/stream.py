@@ -63,7 +63,8 @@ class Stream:
         self._worker = worker
         self._on_result = on_result
         self._on_problem = on_problem
-        self._follower = Follower(tracker, trace or Trace(), name) if tracker is not None else None
+        trace = Trace() if trace is None else trace
+        self._follower = Follower(tracker, trace, name) if tracker is not None else None
         # What follows is guarded by the worker's lock, under which it asks for jobs.
         self._lock = worker.lock
         self._news = threading.Condition(self._lock)  # for the stream's thread

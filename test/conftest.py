@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 from pathlib import Path
 
@@ -55,6 +56,29 @@ def grounding(graph):
     node = graph.start("fake_grounding_node", {"model": "color"})
     graph.client.until(lambda: graph.client.state() == "active", node.log())
     return node
+
+
+@pytest.fixture
+def start(graph, client):
+    """Start a node that waits for a manager, in a namespace of its own; return its process and name."""
+    from managed import FAKE
+
+    started = []
+
+    def start(module=FAKE, namespace="", **parameters):
+        namespace = namespace or f"/node_{next(_NUMBERS)}"
+        given = {"autostart": False, **parameters}
+        if module == FAKE:
+            given.setdefault("model", "color")
+        started.append(graph.start(module, given, namespace))
+        return started[-1], f"{namespace}/grounding"
+
+    yield start
+    for node in started:
+        node.end()
+
+
+_NUMBERS = itertools.count()
 
 
 @pytest.fixture

@@ -250,10 +250,10 @@ class Client:
 
         def found() -> dict[str, str] | None:
             for array in self.received("/diagnostics")[seen:]:
-                (status,) = array.status
-                values = {pair.key: pair.value for pair in status.values}
-                if matches(status, values):
-                    return {**values, "message": status.message, "level": str(ord(status.level))}
+                for status in array.status:
+                    values = {pair.key: pair.value for pair in status.values}
+                    if matches(status, values):
+                        return {**values, "message": status.message, "level": str(ord(status.level))}
             return None
 
         return self.until(found, "these diagnostics", meanwhile)

@@ -8,74 +8,17 @@ import time
 
 import pytest
 from fakes import red_square
+from managed import FAKE, PATH_TO, grounds, health, set_to_work
 
 pytest.importorskip("rclpy", reason="needs ROS 2")
 pytest.importorskip("ivm_ros.msg", reason="the interfaces are not generated: pip install -e .")
 
 from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState
-from sensor_msgs.msg import Image as ImageMessage
 
 from ivm_ros.srv import Ground
 
-FAKE = "fake_grounding_node"
 REAL = "ivm_ros.nodes.grounding_node"
-PATH_TO = {  # transitions from the start to each state
-    "unconfigured": [],
-    "inactive": ["configure"],
-    "active": ["configure", "activate"],
-    "finalized": ["shutdown"],
-}
-
-
-@pytest.fixture
-def start(graph, client):
-    """Start a node that waits for a manager, in a namespace of its own; return its process and name."""
-    started = []
-
-    def start(module=FAKE, **parameters):
-        namespace = f"/node_{len(start.names)}"
-        start.names.append(namespace)
-        given = {"autostart": False, **parameters}
-        if module == FAKE:
-            given.setdefault("model", "color")
-        started.append(graph.start(module, given, namespace))
-        return started[-1], f"{namespace}/grounding"
-
-    start.names = _NAMES
-    yield start
-    for node in started:
-        node.end()
-
-
-_NAMES: list[str] = []
-
-
-def health(client, node, matches=lambda status, values: True, meanwhile=lambda: None):
-    """Return the diagnostics of one node."""
-    name = f"{node.lstrip('/')}: grounding"
-    return client.diagnostics(
-        lambda status, values: status.name == name and matches(status, values), meanwhile
-    )
-
-
-def grounds(client, node):
-    """Return whether the node answers a frame of its camera."""
-    namespace = node.rpartition("/")[0]
-    client.listen(f"{node}/mask", ImageMessage)
-    return client.ask(lambda: client.image(red_square()), f"{node}/mask", camera=f"{namespace}/image")[1]
-
-
-def set_to_work(client, node):
-    """Have the node receive a few frames of its camera, and somebody wait for the answers."""
-    image = f"{node.rpartition('/')[0]}/image"
-    client.listen(f"{node}/mask", ImageMessage)
-    health(
-        client,
-        node,
-        lambda status, values: int(values["received"]) > int(values["unwanted"]),
-        meanwhile=lambda: client.publish(image, client.image(red_square())),
-    )
 
 
 def test_a_manager_leads_it_through_all_states_again_and_again(client, start):

@@ -75,7 +75,7 @@ class Session:
         }
         self.grounder: Grounder | None = None
         self.problem = ""
-        self.recovery = Recovery(node, self.parameters, self.report, self._load_anew)
+        self.recovery = Recovery(node, self.parameters, self.announce, self._load_anew)
         self._make_tracker: Callable[[], Tracker] | None = None
         self._worker: ModelWorker | None = None
         self._hanging: ModelWorker | None = (
@@ -176,6 +176,11 @@ class Session:
             return  # the process ends: what fails now fails for that, and nobody is there to be told
         self.problem = problem
         self._node.get_logger().warning(problem, throttle_duration_sec=1.0)
+
+    def announce(self, problem: str) -> None:
+        """Log what is done about a problem, always, and keep it for /diagnostics."""
+        self.problem = problem
+        self._node.get_logger().error(problem)
 
     def _load_anew(self) -> bool:
         """Load the model in place of the one that runs, and go on; return False if stopped meanwhile."""
