@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import socket
 import struct
@@ -12,6 +13,7 @@ import pytest
 from ivm_ros.checkpoints import CheckpointError
 from ivm_ros.grounding import Grounding, InvalidImageError, Target
 from ivm_ros.remote.answers import pack, unpack
+from ivm_ros.remote.blocks import Blocks
 from ivm_ros.remote.channel import MAX_MESSAGE_BYTES, BrokenMessageError, Channel, ChannelClosedError
 from ivm_ros.remote.errors import ModelUnavailableError, describe, rebuild
 from ivm_ros.remote.keeper import Backoff
@@ -167,7 +169,7 @@ def grounding(height=5, width=7):
 
 def test_answers_come_out_as_they_went_in(segment):
     sent = [grounding(), Grounding("nothing", np.zeros((3, 1), np.float32))]
-    came = unpack(pack(sent, segment), segment)
+    came = unpack(pack(sent, segment), segment, Blocks())
     for theirs, ours in zip(sent, came, strict=True):
         assert (ours.instruction, ours.existence) == (theirs.instruction, theirs.existence)
         np.testing.assert_array_equal(ours.heatmap, theirs.heatmap)
@@ -179,11 +181,11 @@ def test_answers_come_out_as_they_went_in(segment):
                 other.label,
             )
             np.testing.assert_array_equal(one.mask, other.mask)
-    assert unpack(pack([], segment), segment) == []
+    assert unpack(pack([], segment), segment, Blocks()) == []
 
 
 def test_answers_own_their_arrays(segment):
-    (came,) = unpack(pack([grounding()], segment), segment)
+    (came,) = unpack(pack([grounding()], segment), segment, Blocks())
     segment.array(0, (segment.size,), np.uint8)[...] = 255
     np.testing.assert_array_equal(came.heatmap, grounding().heatmap)
     np.testing.assert_array_equal(came.targets[0].mask, grounding().targets[0].mask)
@@ -193,7 +195,7 @@ def test_a_byte_that_is_no_bool_becomes_one(segment):
     answers = pack([grounding()], segment)
     target = answers[0]["targets"][0]
     segment.array(target["mask"], (5, 7), np.uint8)[...] *= 77
-    mask = unpack(answers, segment)[0].targets[0].mask
+    mask = unpack(answers, segment, Blocks())[0].targets[0].mask
     assert set(np.unique(mask.view(np.uint8))) == {0, 1}
 
 
@@ -246,14 +248,52 @@ def test_answers_that_are_wrong_are_refused(segment, path, value):
         place = place[step]
     place[path[-1]] = value
     with pytest.raises(ValueError, match="expected"):
-        unpack(answers, segment)
+        unpack(answers, segment, Blocks())
 
 
 @pytest.mark.parametrize("answers", [None, 3, [3], {"a": 1}, [None]])
 def test_what_is_no_list_of_answers_is_refused(segment, answers):
     segment.reserve(1)
     with pytest.raises(ValueError, match="expected groundings of the model's process"):
-        unpack(answers, segment)
+        unpack(answers, segment, Blocks())
+
+
+# Memory for arrays
+
+
+def test_memory_is_used_again_only_when_no_view_of_it_is_left():
+    blocks = Blocks()
+    first = blocks.take((4, 6), np.float32)
+    address = first.ctypes.data
+    kept = first[1:3].T.view(np.uint32)
+    del first
+    gc.collect()
+    assert blocks.free_bytes == 0 and blocks.take((4, 6), np.float32).ctypes.data != address
+    del kept
+    gc.collect()
+    taken = [blocks.take((96,), np.bool_) for _ in range(3)]
+    assert address in [array.ctypes.data for array in taken] and blocks.free_bytes == 0
+
+
+def test_free_memory_is_bounded():
+    blocks = Blocks(limit=100)
+    for size in (40, 60, 50, 200):
+        blocks.take((size,), np.uint8)
+        gc.collect()
+        assert blocks.free_bytes == {40: 40, 60: 100, 50: 50, 200: 0}[size]
+
+
+def test_groundings_give_their_memory_back(segment):
+    blocks = Blocks()
+    (came,) = unpack(pack([grounding()], segment), segment, blocks)
+    assert blocks.free_bytes == 0
+    heatmap = came.heatmap
+    del came
+    gc.collect()
+    assert blocks.free_bytes == 2 * 35
+    del heatmap
+    gc.collect()
+    assert blocks.free_bytes == 35 * (4 + 2)
 
 
 # Errors

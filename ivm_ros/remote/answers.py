@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from ivm_ros.grounding import MAX_IMAGE_SIDE, Grounding, Target
+from ivm_ros.grounding import MAX_IMAGE_SIDE, Grounding, Mask, Target
+from ivm_ros.remote.blocks import Blocks
 from ivm_ros.remote.segment import Layout, Segment
 
 
@@ -54,40 +55,48 @@ def pack(groundings: Sequence[Grounding], segment: Segment) -> list[dict[str, An
     return answers
 
 
-def unpack(answers: Any, segment: Segment) -> list[Grounding]:
+def unpack(answers: Any, segment: Segment, blocks: Blocks) -> list[Grounding]:
     """Make the groundings of a message anew, with arrays of their own, and check them as if they were new.
 
     Args:
         answers: of `pack` in the other process, which is not trusted.
         segment: where that process wrote the arrays.
+        blocks: memory for arrays.
 
     Raises:
         ValueError: the message is of another form, points outside of the segment, or is no valid grounding.
     """
     try:
-        return [_grounding(answer, segment) for answer in answers]
+        return [_grounding(answer, segment, blocks) for answer in answers]
     except (KeyError, TypeError, OverflowError) as error:
         raise ValueError(
             f"expected groundings of the model's process, got something else: {type(error).__name__}: {error}"
         ) from error
 
 
-def _grounding(answer: Mapping[str, Any], segment: Segment) -> Grounding:
+def _grounding(answer: Mapping[str, Any], segment: Segment, blocks: Blocks) -> Grounding:
     height, width = (_whole(side, MAX_IMAGE_SIDE) for side in answer["shape"])
     shape = (height, width)
     targets = tuple(
         Target(
             box=_numbers(target["box"], 4),  # type: ignore[arg-type]
-            # Compared and not just copied: a byte that is neither 0 nor 1 is no bool.
-            mask=segment.array(_whole(target["mask"]), shape, np.uint8) != 0,
+            mask=_mask(segment.array(_whole(target["mask"]), shape, np.uint8), blocks),
             point=_numbers(target["point"], 2),  # type: ignore[arg-type]
             score=target["score"],
             label=_text(target["label"]),
         )
         for target in answer["targets"]
     )
-    heatmap = segment.array(_whole(answer["heatmap"]), shape, np.float32).copy()
+    shared = segment.array(_whole(answer["heatmap"]), shape, np.float32)
+    heatmap = blocks.take(shape, np.float32)
+    heatmap[...] = shared
     return Grounding(_text(answer["instruction"]), heatmap, targets, answer["existence"])
+
+
+def _mask(shared: np.ndarray, blocks: Blocks) -> Mask:
+    mask = blocks.take(shared.shape, np.bool_)
+    # Compared and not just copied: a byte that is neither 0 nor 1 is no bool.
+    return np.not_equal(shared, 0, out=mask)
 
 
 def _whole(value: Any, most: int | None = None) -> int:

@@ -15,6 +15,7 @@ import numpy as np
 
 from ivm_ros.grounding import Grounder
 from ivm_ros.remote.answers import pack
+from ivm_ros.remote.blocks import Blocks
 from ivm_ros.remote.channel import Channel, ChannelClosedError
 from ivm_ros.remote.errors import ModelUnavailableError, describe
 from ivm_ros.remote.segment import Segment
@@ -57,6 +58,7 @@ class _Model:
     def __init__(self, images: Segment, answers: Segment) -> None:
         self._images = images
         self._answers = answers
+        self._blocks = Blocks()
         self._grounder: Grounder | None = None
         self._features: OrderedDict[int, Any] = OrderedDict()
 
@@ -90,7 +92,8 @@ class _Model:
         while len(self._features) >= KEPT_FEATURES:
             self._features.popitem(last=False)
         # A copy, because the next image comes to the same place, and a model may keep what it was given.
-        image = self._images.array(0, shape, np.uint8).copy()
+        image = self._blocks.take(shape, np.uint8)
+        image[...] = self._images.array(0, shape, np.uint8)
         self._features[number] = grounder.encode(image)
 
     def _ground(self, grounder: Grounder, number: int, instructions: list[str]) -> list[dict[str, Any]]:

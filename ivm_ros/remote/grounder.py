@@ -14,6 +14,7 @@ import numpy as np
 
 from ivm_ros.grounding import Grounder, Grounding, Image, check_image, check_instruction
 from ivm_ros.remote.answers import unpack
+from ivm_ros.remote.blocks import Blocks
 from ivm_ros.remote.errors import ModelUnavailableError
 from ivm_ros.remote.keeper import Backoff, Keeper, ProcessStatus
 from ivm_ros.remote.process import ModelProcess, find_python
@@ -43,6 +44,7 @@ class RemoteGrounder(Grounder):
         self.name = keeper.loaded()["name"]
         self._keeper = keeper
         self._numbers = itertools.count()
+        self._blocks = Blocks()
         weakref.finalize(self, keeper.close)
 
     def encode(self, image: Image) -> RemoteFeatures:
@@ -88,7 +90,7 @@ class RemoteGrounder(Grounder):
             answers = process.exchange(
                 {"call": "ground", "number": features.number, "instructions": list(instructions)}
             )
-            groundings = unpack(answers, process.answers)
+            groundings = unpack(answers, process.answers, self._blocks)
         if len(groundings) != len(instructions):
             raise ValueError(f"expected {len(instructions)} groundings of the model, got {len(groundings)}")
         return groundings
