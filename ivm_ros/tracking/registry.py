@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from ivm_ros.models.options import read_options
-from ivm_ros.models.registry import pick_device
 from ivm_ros.tracking.tracker import Tracker
 
 
@@ -25,7 +24,7 @@ class TrackerEntry:
         name: what users call it.
         description: a few words for lists.
         loader: "module:function", the module relative to this package. The function takes the path of a
-            checkpoint or None, a `torch.device`, and the tracker's own options by keyword; it returns what
+            checkpoint or None, the name of a device, and the tracker's own options by keyword; it returns what
             makes trackers, one for each camera, of one model.
         extra: of this package that its libraries are in, if any.
     """
@@ -80,5 +79,5 @@ def load_tracker(
             f"tracker {name!r} needs {error.name}: pip install 'ivm-ros[{entry.extra}]'"
         ) from error
     path = None if checkpoint is None or str(checkpoint) == "" else Path(checkpoint).expanduser()
-    make: Callable[[], Tracker] = loader(path, pick_device(device), **read_options(name, loader, options))
+    make: Callable[[], Tracker] = loader(path, device, **read_options(name, loader, options))
     return make
