@@ -24,8 +24,8 @@ class TrackerEntry:
         name: what users call it.
         description: a few words for lists.
         loader: "module:function", the module relative to this package. The function takes the path of a
-            checkpoint or None, the name of a device, and the tracker's own options by keyword; it returns what
-            makes trackers, one for each camera, of one model.
+            checkpoint or None, the name of a device, and the tracker's own options by keyword; it returns
+            what makes trackers, one for each camera, of one model.
         extra: of this package that its libraries are in, if any.
     """
 
