@@ -30,6 +30,9 @@ class SuiteEntry:
 _ENTRIES = (
     SuiteEntry("tiny", "ivm-tiny: what one frame, and one more instruction on it, cost", ".tiny:suite"),
     SuiteEntry("rendering", "IVM's highlight at 640x480, against its published formula", ".rendering:suite"),
+    SuiteEntry(
+        "overhead", "the node without its model, against a node as usually written", ".overhead:suite"
+    ),
     SuiteEntry("ivm", "IVM, against the same weights run as its reference runs them", ".ivm:suite"),
     SuiteEntry(
         "instancevg",

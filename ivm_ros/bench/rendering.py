@@ -4,20 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 import torch
 import torch.nn.functional as F
 
+from ivm_ros.bench.plain_rendering import SETTINGS, Logits, plain_highlight, target_logits
 from ivm_ros.bench.suite import Alternative, Comparison, Options, require_agreement
 from ivm_ros.clip import load_clip
 from ivm_ros.grounding import Heatmap, Image
-from ivm_ros.rendering import RenderSettings, composite, composite_logits
+from ivm_ros.rendering import composite, composite_logits
 
-Logits = npt.NDArray[np.float32]
-
-_SETTINGS = RenderSettings(mode="highlight", fill="white", threshold=0.5)
 _WORKING_SIDE = 1024  # IVM resizes its logits to this square first
 _GREY_LEVELS = 2
 
@@ -26,7 +23,7 @@ def suite(options: Options) -> Iterator[Comparison]:
     """Compare on a frame of the recorded clip, with logits (256, 256) of a target of 8 % of the image."""
     image, logits = next(load_clip().frames()), target_logits()
     heatmap = plain_heatmap(logits, image.shape[:2])
-    size = f"{image.shape[1]}x{image.shape[0]}, target {(heatmap > _SETTINGS.threshold).mean():.0%} of it"
+    size = f"{image.shape[1]}x{image.shape[0]}, target {(heatmap > SETTINGS.threshold).mean():.0%} of it"
     yield from (  # both are checked before either is timed
         _comparison("logits", f"256x256 logits to picture, {size}", image, logits),
         _comparison("heatmap", f"heatmap to picture, {size}", image, heatmap),
@@ -53,15 +50,6 @@ def _comparison(start: str, title: str, image: Image, values: npt.NDArray[np.flo
     )
 
 
-def target_logits() -> Logits:
-    """Return (256, 256) logits of one object with an uneven edge, from -8 to 6, the same every time."""
-    rows, columns = np.mgrid[:256, :256].astype(np.float32)
-    distance = np.hypot((columns - 150) / 40, (rows - 120) / 44)
-    noise = np.random.default_rng(0).standard_normal((256, 256)).astype(np.float32)
-    logits = 6 * (1 - distance) + 4 * cv2.GaussianBlur(noise, (0, 0), 4)
-    return np.clip(logits, -8, 6).astype(np.float32)
-
-
 def plain_heatmap(logits: Logits, shape: tuple[int, ...]) -> Heatmap:
     """Return the (H, W) probabilities of (h, w) logits: two bilinear steps, then the sigmoid (IVM spec 1)."""
     square = F.interpolate(
@@ -71,29 +59,16 @@ def plain_heatmap(logits: Logits, shape: tuple[int, ...]) -> Heatmap:
     return full.sigmoid()[0, 0].numpy()
 
 
-def plain_highlight(image: Image, heatmap: Heatmap) -> Image:
-    """Return IVM's current picture as its formula says it (IVM spec 2.1), on the whole frame in float32."""
-    probability = heatmap[..., None]
-    if probability.max() < _SETTINGS.threshold:
-        probability = probability + np.float32(_SETTINGS.threshold)
-    selected = np.where(probability > _SETTINGS.threshold, np.float32(1), np.float32(0))
-    side = 2 * int(image.shape[0] * 0.05) + 1
-    dilated = cv2.dilate(selected, np.ones((side, side), np.uint8))
-    weight = cv2.GaussianBlur(dilated, (side, side), 0)[..., None]
-    picture = image * weight + np.array((255, 255, 255), np.float32) * (1 - weight)
-    return np.rint(picture).astype(np.uint8)
-
-
 def _plain_from_logits(image: Image, logits: Logits) -> Image:
     return plain_highlight(image, plain_heatmap(logits, image.shape))
 
 
 def _ours(image: Image, heatmap: Heatmap) -> Image:
-    return composite(image, heatmap, _SETTINGS)
+    return composite(image, heatmap, SETTINGS)
 
 
 def _ours_from_logits(image: Image, logits: Logits) -> Image:
-    return composite_logits(image, logits, _SETTINGS, _WORKING_SIDE)
+    return composite_logits(image, logits, SETTINGS, _WORKING_SIDE)
 
 
 _WAYS = {

@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
+import numpy as np
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
@@ -13,7 +14,7 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeEl
 from ivm_ros.bench.registry import SuiteEntry, comparisons
 from ivm_ros.bench.results import Report, Row, machine
 from ivm_ros.bench.suite import Comparison, Options
-from ivm_ros.bench.timing import Clock, Plan, interleave, measured, ratio
+from ivm_ros.bench.timing import Clock, Plan, Seconds, measured, ratio
 
 
 def run(suites: Sequence[SuiteEntry], options: Options, plan: Plan, console: Console) -> Report:
@@ -43,8 +44,7 @@ def measure(
         progress.update(preparing, visible=False)
         seconds = plan.seconds * comparison.share
         task = progress.add_task(escape(f"{suite}: {comparison.title}"), total=seconds)
-        times = interleave(
-            {alternative.name: alternative.run for alternative in comparison.alternatives},
+        times = comparison.times(
             replace(plan, seconds=seconds),
             clock,
             lambda elapsed, task=task: progress.update(task, completed=elapsed),  # type: ignore[misc]
@@ -66,6 +66,11 @@ def measure(
                 speedup=ratio(times[plain], own) if against else None,
                 against=against,
                 ratio=ratio(own, times[against]) if against else None,
-                numbers=alternative.numbers,
+                numbers={**alternative.numbers, **_percentiles(own, comparison.percentiles)},
             )
     progress.remove_task(preparing)
+
+
+def _percentiles(times: Seconds, percentiles: Sequence[int]) -> dict[str, float]:
+    """Return percentiles of (rounds,) seconds in milliseconds, by name."""
+    return {f"p{each}_ms": float(np.percentile(times, each) * 1000.0) for each in percentiles}

@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from ivm_ros.bench.timing import Clock, Elapsed, Plan, Seconds, interleave
+
 SIZES = ("small", "published")
 
 
@@ -44,7 +46,7 @@ class Alternative:
     Attributes:
         name: in a few words, such as "second instruction".
         what: what it does, for the table; may be empty.
-        run: does it once, and returns only when it is done, on a GPU too.
+        run: does it once, and returns only when it is done, on a GPU too; None where the comparison measures.
         against: name of the alternative that its ratio is to; the comparison's first if empty.
         key: of its numbers in the JSON after the suite's name, may be ""; None for the name with underscores.
         numbers: what else is known of it, such as its largest difference to the plain way.
@@ -52,7 +54,7 @@ class Alternative:
 
     name: str
     what: str
-    run: Callable[[], object]
+    run: Callable[[], object] | None = None
     against: str = ""
     key: str | None = None
     numbers: Mapping[str, float] = field(default_factory=dict)
@@ -67,18 +69,26 @@ class Alternative:
 class Comparison:
     """Alternatives that are timed in turns; the first is the plain one.
 
+    What is not a function that can be called, such as a process, is measured by the suite itself.
+
     Attributes:
         title: what is compared, and at which sizes.
         alternatives: at least two, of different names.
         share: of the time that a comparison gets; below 1 for what is quickly known.
+        measure: takes a plan, and what to tell how many seconds have gone; returns (rounds,) seconds by name,
+            whose rounds took turns. None: the alternatives' `run` is timed.
+        percentiles: of the times that are numbers of each row too, such as 99 for `p99_ms`.
 
     Raises:
-        ValueError: there are fewer than two, two have one name, or one is compared with none of them.
+        ValueError: there are fewer than two, two have one name, one is compared with none of them, or it is
+            not clear how they are timed.
     """
 
     title: str
     alternatives: tuple[Alternative, ...]
     share: float = 1.0
+    measure: Callable[[Plan, Elapsed], Mapping[str, Seconds]] | None = None
+    percentiles: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         names = [alternative.name for alternative in self.alternatives]
@@ -87,6 +97,17 @@ class Comparison:
         unknown = {alternative.against for alternative in self.alternatives} - {"", *names}
         if unknown:
             raise ValueError(f"expected alternatives against one of {names}, got {sorted(unknown)}")
+        if {alternative.run is None for alternative in self.alternatives} != {self.measure is not None}:
+            raise ValueError(
+                "expected a `run` of every alternative, or of none and a `measure`, got a mixture"
+            )
+
+    def times(self, plan: Plan, clock: Clock, elapsed: Elapsed) -> Mapping[str, Seconds]:
+        """Return (rounds,) seconds by name."""
+        if self.measure is not None:
+            return self.measure(plan, elapsed)
+        runs = {each.name: each.run for each in self.alternatives if each.run is not None}
+        return interleave(runs, plan, clock, elapsed)
 
 
 def require_agreement(what: str, difference: float, limit: float) -> float:

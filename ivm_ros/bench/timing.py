@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 Seconds = npt.NDArray[np.float64]
 Clock = Callable[[], float]
+Elapsed = Callable[[float], None]
 
 _RESAMPLES = 400
 _FEW = 10  # rounds, of which a bootstrap would say less than it seems
@@ -89,7 +90,7 @@ def interleave(
     runs: Mapping[str, Callable[[], object]],
     plan: Plan,
     clock: Clock = time.perf_counter,
-    elapsed: Callable[[float], None] = lambda seconds: None,
+    elapsed: Elapsed = lambda seconds: None,
 ) -> dict[str, Seconds]:
     """Time functions in turns, A B C A B C ..., after one round that warms them up and does not count.
 
