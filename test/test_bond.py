@@ -135,10 +135,14 @@ class Manager:
         ]
 
 
+def start(graph, namespace="/"):
+    return graph.start("fake_grounding_node", {"model": "color", "autostart": False}, namespace)
+
+
 @pytest.fixture(scope="module")
 def node(graph):
     pytest.importorskip("bond.msg", reason="needs the package bond, which PyPI does not have")
-    return graph.start("bonded_node")
+    return start(graph)
 
 
 @pytest.fixture
@@ -213,7 +217,7 @@ def test_a_bond_stays_in_its_namespace_and_ends_with_its_node(manager, client, g
     """SIGINT ends ROS before the node: the manager then misses heartbeats, and there is no goodbye."""
     from bond.msg import Status
 
-    other = graph.start("bonded_node", namespace="/arm")
+    other = start(graph, "/arm")
     client.listen("arm/bond", Status)
     assert client.change_state("configure", "/arm/grounding")
     assert client.change_state("activate", "/arm/grounding")
@@ -225,7 +229,7 @@ def test_a_bond_stays_in_its_namespace_and_ends_with_its_node(manager, client, g
 
 
 def test_a_node_with_a_bond_ends_calmly(client, graph, node):
-    other = graph.start("bonded_node", namespace="/leg")
+    other = start(graph, "/leg")
     assert client.change_state("configure", "/leg/grounding")
     assert client.change_state("activate", "/leg/grounding")
     assert other.end() == 0
