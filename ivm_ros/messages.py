@@ -153,16 +153,31 @@ def decode_compressed(message: CompressedImage) -> Image:
 
 
 def image_message(pixels: np.ndarray, encoding: str, header: Header) -> ImageMessage:
-    """Make an Image of (H, W) or (H, W, C) pixels that are in `encoding` already; copies them once."""
+    """Make an Image of (H, W) or (H, W, C) pixels that are in `encoding` already.
+
+    Copies them once; not at all where all of an array('B') is their memory, as of pictures on a fill colour.
+    """
     pixels = np.ascontiguousarray(pixels)
     message = ImageMessage(header=header, encoding=encoding)
     message.height, message.width = pixels.shape[:2]
     message.step = pixels.nbytes // pixels.shape[0]  # not strides: they mean nothing for a single row
     message.is_bigendian = int(sys.byteorder == "big")
+    message.data = _bytes(pixels)  # an array('B') is taken as it is; anything else is copied byte by byte
+    return message
+
+
+def _bytes(pixels: np.ndarray) -> array.array[int]:
+    """Return contiguous pixels as an array('B'): the one that is their memory, or a copy."""
+    owner: Any = pixels
+    while isinstance(owner, np.ndarray):
+        owner = owner.base
+    if isinstance(owner, memoryview) and isinstance(owner.obj, array.array):
+        memory = owner.obj
+        if memory.typecode == "B" and len(memory) == pixels.nbytes:
+            return memory
     data = array.array("B")
     data.frombytes(pixels.data.cast("B"))
-    message.data = data  # an array('B') is taken as it is; anything else is copied byte by byte
-    return message
+    return data
 
 
 def picture_message(picture: Image, encoding: str, header: Header) -> ImageMessage:

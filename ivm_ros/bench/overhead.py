@@ -2,7 +2,7 @@
 
 Two nodes, each a process, get the same frames of 640x480 at 30 Hz in turns, on a ROS graph of their own. One
 is the grounding node, with a model that answers at once; the other does the same in one callback, with copies
-as cv_bridge makes them and the whole frame blended in float32. Masked image, mask and grounding have a listener.
+as cv_bridge makes them and the whole frame blended in float32. All three outputs have a listener.
 """
 
 from __future__ import annotations

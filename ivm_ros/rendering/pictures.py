@@ -64,7 +64,7 @@ def render(image: Image, grounding: Grounding, settings: RenderSettings) -> Imag
     if image.shape[:2] != grounding.heatmap.shape:
         raise ValueError(f"expected a grounding of {image.shape[:2]}, got {grounding.heatmap.shape}")
     heat = _heat_of_targets(grounding)
-    if grounding.found and heat.highest >= settings.threshold:
+    if grounding.found and heat.reaches(settings.threshold):
         return _composite(image, heat, settings)
     mode = MODES[settings.mode]
     keep = settings.not_found != "blank"
@@ -79,7 +79,7 @@ def _heat_of_targets(grounding: Grounding) -> Heat:
     mask = grounding.mask
     left, top, columns, rows = cv2.boundingRect(mask.view(np.uint8)) if grounding.found else (0, 0, 0, 0)
     region = slice(top, top + rows), slice(left, left + columns)
-    return Heat(grounding.heatmap[region] * mask[region], region, (height, width))
+    return Heat(grounding.heatmap[region], region, (height, width), mask[region])
 
 
 def _composite(image: Image, heat: Heat, settings: RenderSettings) -> Image:

@@ -22,11 +22,13 @@ class Heat(NamedTuple):
         values: (h, w) float32 in [0, 1], of `region`.
         region: rows and columns of the frame; the rest of the frame is zero.
         shape: (H, W) of the frame.
+        mask: (h, w) bool of `region`; where it is false, the heat counts as zero. None: true everywhere.
     """
 
     values: Heatmap
     region: Region
     shape: tuple[int, int]
+    mask: Mask | None = None
 
     @classmethod
     def of(cls, heatmap: Heatmap) -> Heat:
@@ -34,17 +36,22 @@ class Heat(NamedTuple):
         height, width = heatmap.shape
         return cls(heatmap, (slice(0, height), slice(0, width)), (height, width))
 
-    @property
-    def highest(self) -> float:
-        """The highest value; 0 where nothing is held."""
-        return float(self.values.max()) if self.values.size else 0.0
+    def above(self, threshold: float) -> Mask:
+        """Return (h, w) of `region`: where it is hotter than `threshold`, which is not below 0."""
+        hot = self.values > threshold
+        return hot if self.mask is None else np.logical_and(hot, self.mask, out=hot)
+
+    def reaches(self, threshold: float) -> bool:
+        """Return whether it is as hot as `threshold` anywhere in the frame."""
+        hot = self.values >= threshold
+        return threshold <= 0.0 or bool((hot if self.mask is None else hot & self.mask).any())
 
     def whole(self) -> Heatmap:
         """Return the (H, W) heatmap, cold where none is held."""
-        if self.values.shape == self.shape:
+        if self.values.shape == self.shape and self.mask is None:
             return self.values
         whole = np.zeros(self.shape, np.float32)
-        whole[self.region] = self.values
+        np.copyto(whole[self.region], self.values, where=True if self.mask is None else self.mask)
         return whole
 
 
@@ -75,7 +82,7 @@ _EVERYTHING = _NOTHING._replace(outside=1.0)
 
 def _edged(heat: Heat, threshold: float, side: int) -> Weights | None:
     """Weigh what is hotter than `threshold`, with soft edges; None where nothing is."""
-    selected = (heat.values > threshold).view(np.uint8)
+    selected = heat.above(threshold).view(np.uint8)
     x, y, width, height = cv2.boundingRect(selected) if selected.size else (0, 0, 0, 0)
     if width == 0:
         return None
@@ -87,7 +94,7 @@ def _edged(heat: Heat, threshold: float, side: int) -> Weights | None:
 def dilated(heat: Heat, settings: RenderSettings) -> Weights:
     """IVM's current rule (IVM spec 2.1): threshold, dilate and blur by a share of the height."""
     edged = _edged(heat, settings.threshold, 2 * int(heat.shape[0] * settings.dilate_rate) + 1)
-    if edged is None and heat.highest < settings.threshold:  # IVM's "not found": the whole image is kept
+    if edged is None and not heat.reaches(settings.threshold):  # IVM's "not found": the whole image is kept
         return _EVERYTHING
     return edged or _NOTHING
 
