@@ -13,8 +13,8 @@ _LARGEST = 32 * 2**20  # the most that glibc takes
 def keep_freed_memory() -> bool:
     """Let this process keep up to 256 MB that it has given back, in blocks of up to 32 MB.
 
-    By default, glibc gives pictures' memory back to the system after each frame, and the system hands it out
-    anew page by page, each on first use, zeroed. For a frame of 640x480 that takes longer than all copies of it.
+    By default, glibc gives the memory of pictures back after each frame, and the system hands it out
+    anew, page by page on first use. For a frame of 640x480 that takes longer than all copies of it.
 
     Returns:
         Whether the C library knows how; with another one nothing is changed.

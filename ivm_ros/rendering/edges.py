@@ -52,7 +52,7 @@ def soft_edges(
     Returns:
         (h', w') weights, float32 in [0, 1] or from a side of 25 uint16 up to `ONE`, and the rows and columns
         of the frame that they are for: outside of them the weight is 0. Equal to the formula on the whole
-        frame; from a side of 25 up to 0.0005.
+        frame; from a side of 25 up to 0.0015, from 49 up to 0.0005.
     """
     reach = side // 2
     top, left = corner
