@@ -348,6 +348,37 @@ def test_a_hanging_call_is_interrupted(fragile, log):
     assert fragile(red_square(), "red").found
 
 
+def test_a_call_comes_back_from_a_process_that_cannot_be_killed(fragile, log, monkeypatch):
+    """As where it hangs in a driver."""
+    features = fragile.encode(red_square())
+    monkeypatch.setattr("ivm_ros.remote.process._GONE", 0.05)
+    with monkeypatch.context() as stuck, ThreadPoolExecutor(1) as worker:
+        stuck.setattr("ivm_ros.remote.process.ModelProcess._kill_group", lambda process: None)
+        call = worker.submit(fragile.ground, features, "hang")
+        log.until("hangs now")
+        assert fragile.interrupt()
+        with pytest.raises(ModelProcessError, match="its call was interrupted; it has not ended yet"):
+            call.result(PATIENCE)
+        with pytest.raises(ModelUnavailableError, match="it has not ended yet"):
+            fragile.encode(red_square())
+    os.kill(fragile.status.pid, signal.SIGKILL)  # the driver lets go
+    log.until("works again")
+    assert fragile(red_square(), "red").found
+
+
+def test_nothing_grows_with_restarts(fragile, log):
+    descriptors, threads = None, None
+    for count in range(1, 6):
+        with pytest.raises(ModelProcessError):
+            fragile(red_square(), "exit")
+        log.until("works again", count)
+        if count == 1:
+            descriptors, threads = len(shared_descriptors()), threading.active_count()
+    assert fragile(red_square(), "red").found
+    # Less is possible: what other tests had may be gone by now.
+    assert len(shared_descriptors()) <= descriptors and threading.active_count() <= threads
+
+
 def test_closing_ends_a_hanging_call(log):
     remote = remote_fakes.start(log=log)
     pid, features = remote.status.pid, remote.encode(red_square())

@@ -111,16 +111,14 @@ class ModelProcess:
             ModelUnavailableError: it had ended before.
         """
         with self._calls:
-            if self.ended.is_set():
-                raise ModelUnavailableError(self.end)
+            if self.ended.is_set() or self._reason:
+                raise ModelUnavailableError(self.end or self._unfinished())
             self._calling = True
             try:
                 yield
             except ConnectionError as error:
                 self.ended.wait(_GONE)
-                raise ModelProcessError(
-                    self.end or "the model's process does not end, though killed"
-                ) from error
+                raise ModelProcessError(self.end or self._unfinished()) from error
             finally:
                 self._calling = False
 
@@ -154,7 +152,10 @@ class ModelProcess:
 
     def interrupt(self) -> bool:
         """Kill the process if a call waits for it; return whether one did. Any thread may call this."""
-        return self._calling and self.kill("its call was interrupted")
+        interrupted = self._calling and self.kill("its call was interrupted")
+        if interrupted:
+            self._channel.hang_up()  # a driver may keep the process from ending, but not the call
+        return interrupted
 
     def kill(self, reason: str) -> bool:
         """Kill the process and what it started; return whether it was there. Any thread may call this."""
@@ -212,6 +213,9 @@ class ModelProcess:
         elif -status == signal.SIGKILL:
             how += " from outside, as Linux does where memory is out"
         return f"the model's process {self.pid} {how}" + (f"; it printed last: {printed}" if printed else "")
+
+    def _unfinished(self) -> str:
+        return f"the model's process {self.pid} was killed: {self._reason}; it has not ended yet"
 
     def _kill_group(self) -> None:
         with contextlib.suppress(ProcessLookupError, PermissionError):  # nobody is left
