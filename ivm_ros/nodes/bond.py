@@ -42,9 +42,7 @@ class Bond:
         self._states: BondStates | None = None
         self._instance = ""
         self._group = MutuallyExclusiveCallbackGroup()
-        self._publisher: Any = None
-        self._subscription: Any = None
-        self._timer: Any = None
+        self._publisher: Any = None  # once made it stays, like the rest: see `_open`
 
     @property
     def formed(self) -> bool:
@@ -56,18 +54,10 @@ class Bond:
         if Status is None:
             return
         self.stop()
+        if self._publisher is None:
+            self._open()
         self._instance = str(uuid.uuid4())
         self._states = BondStates(time.monotonic)
-        self._publisher = self._node.create_publisher(Status, "bond", QoSProfile(depth=5))
-        self._subscription = self._node.create_subscription(
-            Status, "bond", self._on_status, QoSProfile(depth=100), callback_group=self._group
-        )
-        self._timer = self._node.create_timer(  # not on the node's clock: simulated time may stand still
-            HEARTBEAT_PERIOD,
-            self._on_timer,
-            callback_group=self._group,
-            clock=Clock(clock_type=ClockType.STEADY_TIME),
-        )
         self._say(active=True)
 
     def stop(self) -> None:
@@ -76,15 +66,21 @@ class Bond:
         Where ROS has ended already, as after SIGINT, nothing can be said: the manager misses heartbeats.
         """
         states, self._states = self._states, None
-        if states is None:
-            return
-        if states.leave() and self._node.context.ok():
+        if states is not None and states.leave() and self._node.context.ok():
             self._say(active=False)
             self._publisher.wait_for_all_acked(_LAST_WORDS)
-        self._node.destroy_timer(self._timer)
-        self._node.destroy_subscription(self._subscription)
-        self._node.destroy_publisher(self._publisher)
-        self._timer = self._subscription = self._publisher = None
+
+    def _open(self) -> None:
+        """Make what speaks and listens, for as long as the node lives.
+
+        An executor that waits on another thread dies of a publisher or subscription that is destroyed
+        just then (rclpy guards all but their events).
+        """
+        node, group = self._node, self._group
+        self._publisher = node.create_publisher(Status, "bond", QoSProfile(depth=5))
+        node.create_subscription(Status, "bond", self._on_status, QoSProfile(depth=100), callback_group=group)
+        steady = Clock(clock_type=ClockType.STEADY_TIME)  # the node's own may stand still in a simulation
+        node.create_timer(HEARTBEAT_PERIOD, self._on_timer, callback_group=group, clock=steady)
 
     def _on_timer(self) -> None:
         states = self._states
@@ -104,10 +100,7 @@ class Bond:
             self._say(active=False)
 
     def _say(self, active: bool) -> None:
-        publisher = self._publisher
-        if publisher is None:
-            return  # stopped on another thread
         message = Status(id=self._node.get_name(), instance_id=self._instance, active=active)
         message.header.stamp = self._node.get_clock().now().to_msg()
         message.heartbeat_timeout, message.heartbeat_period = HEARTBEAT_TIMEOUT, HEARTBEAT_PERIOD
-        publisher.publish(message)
+        self._publisher.publish(message)

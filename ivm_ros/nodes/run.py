@@ -8,8 +8,10 @@ from collections.abc import Callable
 from typing import Any
 
 import rclpy
-from rclpy.executors import ExternalShutdownException, MultiThreadedExecutor
+from rclpy.executors import ExternalShutdownException
 from rclpy.node import Node
+
+from ivm_ros.nodes.executor import CalmExecutor
 
 
 def run_node(make: Callable[[], Node], args: list[str] | None = None, threads: int = 4) -> int:
@@ -32,7 +34,7 @@ def run_node(make: Callable[[], Node], args: list[str] | None = None, threads: i
         rclpy.init(args=args)
         started = True
         node = make()
-        executor = MultiThreadedExecutor(num_threads=threads)
+        executor = CalmExecutor(num_threads=threads)
         executor.add_node(node)
         ended = getattr(node, "ended", None)
         if ended is None:
