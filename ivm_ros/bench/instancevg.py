@@ -47,14 +47,14 @@ class Subject:
     Attributes:
         about: it, in a few words.
         model: the network in float32, on its device.
-        graphs: the same by ONNX Runtime.
+        graphs: the same by ONNX Runtime; None where it shall be brief.
         tokenizer: of its words.
         rules: how answers are read; about half of the queries are targets.
     """
 
     about: str
     model: InstanceVg
-    graphs: OnnxInstanceVg
+    graphs: OnnxInstanceVg | None
     tokenizer: Tokenizer
     rules: Rules
 
@@ -79,9 +79,11 @@ def choose_subject(options: Options, image: Image) -> Subject:
     with tempfile.TemporaryDirectory() as folder:
         weights, graphs = Path(folder) / "weights", Path(folder) / "graphs"
         write_random(weights, InstanceVgConfig.base() if published else scaled_down())
-        export(weights, graphs)
         model, tokenizer = read_checkpoint(weights, torch.float32, device)
-        network = OnnxInstanceVg(graphs, "auto", device)
+        network = None
+        if not options.brief:  # the export takes longer than all else
+            export(weights, graphs)
+            network = OnnxInstanceVg(graphs, "auto", device)
     plain = PlainInstanceVg(model, tokenizer, Rules(rescale=True))
     threshold = _between(plain(image, INSTRUCTIONS[0])[0].scores)
     about = "InstanceVG base" if published else "InstanceVG scaled to 1/35 of its work"
@@ -97,17 +99,26 @@ def _between(scores: npt.NDArray[np.float32]) -> float:
 
 
 def suite(options: Options) -> Iterator[Comparison]:
-    """Compare plain, ours and ONNX Runtime, which must agree; then each ingredient by itself."""
+    """Compare plain, ours and ONNX Runtime, which must agree; then each ingredient by itself.
+
+    If it shall be brief, plain and ours alone.
+    """
     image = next(load_clip().frames())
     subject = choose_subject(options, image)
-    plain, ours, graphs = subject.plain(), subject.grounder(subject.model), subject.grounder(subject.graphs)
-    expected = [plain.look(image, instruction) for instruction in INSTRUCTIONS]
+    plain, ours = subject.plain(), subject.grounder(subject.model)
+    graphs = subject.grounder(subject.graphs) if subject.graphs is not None else None
+    instructions = INSTRUCTIONS[:1] if options.brief else INSTRUCTIONS
+    expected = [plain.look(image, instruction) for instruction in instructions]
     apart = {}
     for name, grounder in {"ours": ours, "ONNX Runtime": graphs}.items():
-        got = grounder.look(grounder.encode(image), INSTRUCTIONS)
+        if grounder is None:
+            continue
+        got = grounder.look(grounder.encode(image), instructions)
         apart[name] = max(_difference(one, got, index) for index, one in enumerate(expected))
         require_agreement(f"InstanceVG's answers, plain and {name}, in float32,", apart[name], _TOLERANCE)
     yield _one_instruction(subject, plain, ours, graphs, image, apart)
+    if graphs is None:
+        return
     yield _four_instructions(plain, ours, graphs, image, apart)
     yield _habits(subject, plain, image, expected[0])
     yield _precision(subject, ours, image)
@@ -117,13 +128,24 @@ def _one_instruction(
     subject: Subject,
     plain: PlainInstanceVg,
     ours: InstanceVgGrounder,
-    graphs: InstanceVgGrounder,
+    graphs: InstanceVgGrounder | None,
     image: Image,
     apart: dict[str, float],
 ) -> Comparison:
     first, second = INSTRUCTIONS[:2]
     features = ours.encode(image)
     words = len(subject.tokenizer.ids(first))
+    by_graphs = []
+    if graphs is not None and subject.graphs is not None:
+        by_graphs.append(
+            Alternative(
+                "ONNX Runtime",
+                f"the same on {subject.graphs.provider.name}",
+                lambda: graphs(image, first),
+                key="onnx",
+                numbers={"difference": apart["ONNX Runtime"]},
+            )
+        )
     return Comparison(
         f"{subject.about}; one instruction of {words} tokens",
         (
@@ -135,13 +157,7 @@ def _one_instruction(
                 key="",
                 numbers={"difference": apart["ours"]},
             ),
-            Alternative(
-                "ONNX Runtime",
-                f"the same on {subject.graphs.provider.name}",
-                lambda: graphs(image, first),
-                key="onnx",
-                numbers={"difference": apart["ONNX Runtime"]},
-            ),
+            *by_graphs,
             Alternative(
                 "second instruction",
                 "ground alone",

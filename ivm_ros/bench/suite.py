@@ -25,6 +25,8 @@ class Options:
         size: of models that have no weights in the package: "small" keeps the proportions at a fraction of
             the cost, "published" is the real thing, with random weights.
         checkpoint: folder of IVM's weights, to measure those instead; None for none.
+        brief: of models that are large even when small, the first table alone, and nothing that takes long to
+            prepare.
 
     Raises:
         ValueError: no such size.
@@ -33,6 +35,7 @@ class Options:
     device: str = "auto"
     size: str = "small"
     checkpoint: Path | None = None
+    brief: bool = False
 
     def __post_init__(self) -> None:
         if self.size not in SIZES:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
 
@@ -26,6 +27,7 @@ def run_bench(suites: Sequence[str], options: Options, long: bool, output: Path 
     """Measure, print tables, write the JSON; return 1 if a suite could not be measured."""
     console = Console()
     entries = chosen(suites)
+    options = replace(options, brief=not suites and not long)
     report = run(entries, options, _PLANS[long], Console(stderr=True))
     descriptions = {entry.name: entry.description for entry in available()}
     for suite, rows in groupby(report.rows, key=lambda row: row.suite):
