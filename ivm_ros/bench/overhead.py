@@ -109,14 +109,18 @@ def run_nodes(frames: int) -> Measured:
             "ROS_DOMAIN_ID": str(random.SystemRandom().randint(1, 100)),  # above, ports collide
             "ROS_LOG_DIR": str(folder / "log"),
         }
+        running = []
         for node, program in _PROGRAMS.items():
             arguments = ["--ros-args", "-r", f"__ns:=/{node}", "-p", "instruction:='the red cup'"]
-            nodes.enter_context(_process(folder, node, [program, *arguments], environment))
-        try:
-            with _process(folder, "camera", [_CAMERA, str(frames), *_PROGRAMS], environment) as camera:
-                status = camera.wait(_PATIENCE + frames / 30.0)
-        except subprocess.TimeoutExpired:
-            status = -1
+            process = _process(folder, node, [program, *arguments], environment)
+            running.append(nodes.enter_context(process))
+        with _process(folder, "camera", [_CAMERA, str(frames), *_PROGRAMS], environment) as camera:
+            deadline = time.monotonic() + _PATIENCE + frames / 30.0
+            while camera.poll() is None and time.monotonic() < deadline:
+                if any(node.poll() is not None for node in running):
+                    break  # nothing will answer the camera
+                time.sleep(0.05)
+            status = camera.poll()
         nodes.close()  # they write their times now
         if status != 0 or not all((folder / f"{node}.npz").exists() for node in _PROGRAMS):
             printed = "\n".join(

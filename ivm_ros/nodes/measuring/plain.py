@@ -5,10 +5,13 @@ Run as a program: `python -m ivm_ros.nodes.measuring.plain FILE --ros-args ...`;
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from pathlib import Path
 
 import numpy as np
+import rclpy
+from rclpy.executors import ExternalShutdownException
 from rclpy.node import Node
 from rclpy.qos import QoSProfile, ReliabilityPolicy, qos_profile_sensor_data
 from sensor_msgs.msg import Image as ImageMessage
@@ -19,7 +22,6 @@ from ivm_ros.msg import Grounding as GroundingMessage
 from ivm_ros.msg import Target as TargetMessage
 from ivm_ros.nodes.measuring.instant import fixed_grounding
 from ivm_ros.nodes.measuring.stopwatch import Timed
-from ivm_ros.nodes.run import run_node
 
 
 def to_array(message: ImageMessage) -> np.ndarray:
@@ -76,16 +78,14 @@ class PlainNode(Timed, Node):
 
 def main() -> int:
     """Run the node until it is interrupted, then write its times."""
-    nodes: list[PlainNode] = []
-
-    def make() -> PlainNode:
-        nodes.append(PlainNode())
-        return nodes[0]
-
-    status = run_node(make, threads=1)
-    for node in nodes:
-        node.save(Path(sys.argv[1]))
-    return status
+    rclpy.init()
+    node = PlainNode()
+    with contextlib.suppress(KeyboardInterrupt, ExternalShutdownException):
+        rclpy.spin(node)
+    node.save(Path(sys.argv[1]))
+    node.destroy_node()
+    rclpy.try_shutdown()
+    return 0
 
 
 if __name__ == "__main__":
