@@ -26,6 +26,20 @@ def pytest_addoption(parser):
         help="golden numbers of the published systems, a folder for each (%(default)s)",
     )
 
+    parser.addoption(
+        "--soak",
+        type=float,
+        default=0.0,
+        metavar="SECONDS",
+        help="how long test_faults.py injects faults, all nodes together; 0: each fault once",
+    )
+
+
+@pytest.fixture(scope="session")
+def soak(pytestconfig) -> float:
+    """Return for how many seconds faults are injected."""
+    return pytestconfig.getoption("soak")
+
 
 @pytest.fixture(scope="session")
 def golden_root(pytestconfig) -> Path:

@@ -66,6 +66,15 @@ class Client:
         self.node.destroy_node()
         self._context.try_shutdown()
 
+    def on_executor(self, do: Callable[[], Any]) -> Any:
+        """Do something on the thread that spins, and return its result.
+
+        What is destroyed on another thread while that one waits for it has been seen to stop both for ever.
+        """
+        done = self._executor.create_task(do)
+        self.until(done.done, str(do))
+        return done.result()
+
     # -- in ----------------------------------------------------------------------------------------
 
     def listen(self, topic: str, kind: Any, qos: QoSProfile | int = 100) -> None:

@@ -62,6 +62,11 @@ class NodeProcess:
         """Return whether the process is alive."""
         return self._process.poll() is None
 
+    @property
+    def pid(self) -> int:
+        """Return the number of the process."""
+        return self._process.pid
+
     def log(self) -> str:
         """Return what the node has printed."""
         return self._log.read_text(errors="replace")

@@ -34,6 +34,7 @@ from ivm_ros.tracing import Trace
 from ivm_ros.tracking.registry import load_tracker
 from ivm_ros.tracking.tracker import Tracker
 
+_AFTER_INTERRUPTION = 2.0  # seconds for a call to come back with an error
 _WARM_UP_SIZE = (480, 640, 3)
 
 Load = Callable[..., Grounder]
@@ -109,6 +110,7 @@ class Session:
             "model_process": status.state,
             "model_process_id": str(status.pid or ""),
             "model_process_restarts": str(status.restarts),
+            "model_process_restarts_in": f"{status.restarts_in:.1f}",
             "model_process_problem": status.problem,
         }
 
@@ -243,7 +245,10 @@ class Session:
         for lane in self.cameras.values():
             lane.stop(max(0.0, end - time.monotonic()))
         worker, self._worker = self._worker, None
-        if worker is not None and not worker.close(max(0.05, end - time.monotonic())):
+        if worker is None or worker.close(max(0.05, end - time.monotonic())):
+            return
+        interrupted = self.grounder is not None and self.grounder.interrupt()
+        if not (interrupted and worker.close(_AFTER_INTERRUPTION)):
             self._hanging = worker
 
     def _on_parameters(self, names: set[str], values: dict[str, Any]) -> None:
