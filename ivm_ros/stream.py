@@ -15,7 +15,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass, replace
 
 from ivm_ros.frames import Counters, Frame, FrameError, GroundedFrame
-from ivm_ros.grounding import check_instruction
+from ivm_ros.grounding import check_instructions
 from ivm_ros.model_worker import Job, ModelWorker
 from ivm_ros.one_shots import OneShots
 from ivm_ros.tracing import Trace
@@ -108,7 +108,7 @@ class Stream:
         Raises:
             InvalidInstructionError: one of them is unusable; then none is changed.
         """
-        checked = tuple(check_instruction(instruction) for instruction in instructions)
+        checked = check_instructions(instructions)
         with self._lock:
             if checked != self._instructions:
                 self._instructions = checked

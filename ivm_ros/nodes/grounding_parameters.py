@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from ivm_ros.grounding import check_instruction
+from ivm_ros.grounding import check_instructions
 from ivm_ros.models.options import parse_options
 from ivm_ros.nodes.parameters import Parameter
 from ivm_ros.nodes.recovery import RULES
@@ -210,9 +210,9 @@ def split_instructions(text: str) -> tuple[str, ...]:
     """Return the instructions of a text, one per non-empty line.
 
     Raises:
-        InvalidInstructionError: one of them is unusable.
+        InvalidInstructionError: one of them is unusable, or there are too many.
     """
-    return tuple(check_instruction(line) for line in text.splitlines() if line.strip())
+    return check_instructions([line for line in text.splitlines() if line.strip()])
 
 
 def camera_names(text: str) -> tuple[str, ...]:

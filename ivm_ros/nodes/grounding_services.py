@@ -17,7 +17,7 @@ from std_msgs.msg import Header
 from std_srvs.srv import Trigger
 
 from ivm_ros.frames import Frame, FrameError
-from ivm_ros.grounding import InvalidInstructionError, check_instruction
+from ivm_ros.grounding import InvalidInstructionError, check_instructions
 from ivm_ros.messages import MessageError, check_color_image, mask_message, picture_message, rgb_image
 from ivm_ros.nodes.camera_lane import CameraLane
 from ivm_ros.nodes.grounding_message import About, grounding_messages
@@ -63,7 +63,7 @@ class GroundingServices:
         self, request: SetInstruction.Request, response: SetInstruction.Response
     ) -> SetInstruction.Response:
         try:
-            instructions = tuple(check_instruction(text) for text in request.instructions)
+            instructions = check_instructions(request.instructions)
         except InvalidInstructionError as error:
             response.status, response.reason = response.INVALID_INSTRUCTION, str(error)
             return response
