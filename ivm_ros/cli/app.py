@@ -53,6 +53,12 @@ def demo(
     source: Annotated[
         str, typer.Option(help="clip, a webcam's number, a video, a folder or a bag.")
     ] = "clip",
+    tracker: Annotated[
+        str, typer.Option(help="Carries answers onto newer frames: none, flow, video (docs/tracking.md).")
+    ] = "none",
+    grounding_rate: Annotated[
+        float, typer.Option(min=0.0, help="With a tracker, ask the model so often a second; 0: all it can.")
+    ] = 0.0,
     report: OptionalFile = None,
     output: Annotated[Path, typer.Option(help="For video, contact sheet and numbers.")] = Path(OUTPUT),
 ) -> None:
@@ -67,6 +73,7 @@ def demo(
             instruction=instruction,
             choice=ModelChoice(model, checkpoint, device, option or ()),
             source=source,
+            tracking={"tracker": tracker, "grounding_rate": grounding_rate},
             report=report,
             output=output,
         )

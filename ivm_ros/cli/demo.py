@@ -8,6 +8,7 @@ import random
 import signal
 import sys
 import time
+from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -45,10 +46,22 @@ def run_demo(
     instruction: str,
     choice: ModelChoice,
     source: str,
+    tracking: Mapping[str, str | float],
     report: Path | None,
     output: Path,
 ) -> int:
-    """Run the demo; return the exit status: 0, or 1 where a node failed."""
+    """Run the demo; return the exit status: 0, or 1 where a node failed.
+
+    Args:
+        headless: without a window.
+        seconds: how long.
+        instruction: what to find; empty: the clip's first.
+        choice: of the model.
+        source: of the camera.
+        tracking: parameters of the grounding node that say how it tracks.
+        report: file for the numbers; None: in the output folder.
+        output: folder for video and contact sheet.
+    """
     console = Console()
     clip = load_clip() if source == "clip" else None
     instruction = instruction or (clip.default_instruction if clip else "")
@@ -65,7 +78,7 @@ def run_demo(
         grounding = nodes.enter_context(
             NodeProcess(
                 "ivm_ros.nodes.grounding_node",
-                {**choice.parameters(), "instruction": instruction},
+                {**choice.parameters(), **tracking, "instruction": instruction},
                 _NAMESPACE,
             )
         )
