@@ -58,6 +58,7 @@ class Answer:
     style: Style
     model: str
     age: float  # seconds from the stamp to now; NaN where the stamp is not set
+    grounded_age: float  # the same of the frame that the model saw
 
     @property
     def source(self) -> Source:
@@ -81,12 +82,10 @@ class Answer:
     @cached_property
     def drawing(self) -> Image:
         """What people get."""
-        since = "tracked  " if self.result.tracked else ""
-        return overlay(
-            self.result.image,
-            self.result.groundings,
-            f"{self.model}  {since}age {1000 * self.age:.0f} ms",
-        )
+        note = f"{self.model}  age {1000 * self.age:.0f} ms"
+        if self.result.tracked:
+            note += f"  grounded {1000 * self.grounded_age:.0f} ms ago"
+        return overlay(self.result.image, self.result.groundings, note)
 
     def masked_image(self) -> ImageMessage:
         """Return the picture for a policy."""
@@ -198,7 +197,7 @@ class Outputs:
         row = self._camera or "camera"
         header = result.frame.context.header
         held = self._held if style.settings.not_found == "hold" else None
-        answer = Answer(result, held, style, model, age_of(header))
+        answer = Answer(result, held, style, model, age_of(header), age_of(result.key.context.header))
         rendered = published = 0.0
         for topic, (_, make) in _SINGLE.items():
             publisher = self._publishers[topic]
