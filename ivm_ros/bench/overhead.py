@@ -25,7 +25,7 @@ import numpy as np
 from ivm_ros.bench.suite import Alternative, Comparison, Options, require_agreement
 from ivm_ros.bench.timing import Elapsed, Plan, Seconds, ratio
 
-_FRAMES = 300
+_FRAMES = 320
 _GREY_LEVELS = 2
 _PATIENCE = 90.0  # seconds, beyond what the frames take
 _PLAIN, _OURS = "plain node", "grounding node"
@@ -111,8 +111,7 @@ def run_nodes(frames: int) -> Measured:
         }
         running = []
         for node, program in _PROGRAMS.items():
-            arguments = ["--ros-args", "-r", f"__ns:=/{node}", "-p", "instruction:='the red cup'"]
-            process = _process(folder, node, [program, *arguments], environment)
+            process = _process(folder, node, [program, *_arguments(node)], environment)
             running.append(nodes.enter_context(process))
         with _process(folder, "camera", [_CAMERA, str(frames), *_PROGRAMS], environment) as camera:
             deadline = time.monotonic() + _PATIENCE + frames / 30.0
@@ -128,6 +127,12 @@ def run_nodes(frames: int) -> Measured:
             )
             raise OSError(f"the nodes could not be measured:\n{printed}")
         return _read(folder)
+
+
+def _arguments(node: str) -> list[str]:
+    """Return a node's command line: its place, what it grounds, and a camera whose frames are not lost."""
+    reliable = f"qos_overrides./{node}/image.subscription.reliability:=reliable"
+    return ["--ros-args", "-r", f"__ns:=/{node}", "-p", "instruction:='the red cup'", "-p", reliable]
 
 
 @contextmanager

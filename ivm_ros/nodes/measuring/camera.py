@@ -21,7 +21,7 @@ import numpy as np
 import rclpy
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
-from rclpy.qos import QoSProfile, ReliabilityPolicy, qos_profile_sensor_data
+from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import Image as ImageMessage
 from std_msgs.msg import Header
 
@@ -46,8 +46,8 @@ class _Line:
         self._sent: dict[int, tuple[int, float]] = {}  # by stamp: number of the frame, and when
         self._answers: Counter[int] = Counter()
         self._taken: dict[int, float] = {}
-        self._publisher = node.create_publisher(ImageMessage, f"{name}/image", qos_profile_sensor_data)
         reliable = QoSProfile(depth=5, reliability=ReliabilityPolicy.RELIABLE)
+        self._publisher = node.create_publisher(ImageMessage, f"{name}/image", reliable)
         for topic, kind in _TOPICS.items():
             node.create_subscription(kind, f"{name}/{name}/{topic}", self._keeper(topic), reliable)
 

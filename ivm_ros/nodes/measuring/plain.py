@@ -13,7 +13,7 @@ import numpy as np
 import rclpy
 from rclpy.executors import ExternalShutdownException
 from rclpy.node import Node
-from rclpy.qos import QoSProfile, ReliabilityPolicy, qos_profile_sensor_data
+from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import Image as ImageMessage
 from std_msgs.msg import Header
 
@@ -47,11 +47,10 @@ class PlainNode(Timed, Node):
         grounding = fixed_grounding()
         self._heatmap, self._mask = grounding.heatmap, grounding.mask
         self._grounding = grounding
-        newest = QoSProfile(depth=1, reliability=qos_profile_sensor_data.reliability)
-        out = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE)
-        self._picture_topic = self.create_publisher(ImageMessage, "~/masked_image", out)
-        self._mask_topic = self.create_publisher(ImageMessage, "~/mask", out)
-        self._grounding_topic = self.create_publisher(GroundingMessage, "~/grounding", out)
+        newest = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE)
+        self._picture_topic = self.create_publisher(ImageMessage, "~/masked_image", newest)
+        self._mask_topic = self.create_publisher(ImageMessage, "~/mask", newest)
+        self._grounding_topic = self.create_publisher(GroundingMessage, "~/grounding", newest)
         self.create_subscription(ImageMessage, "image", self._on_image, newest)
 
     def _on_image(self, message: ImageMessage) -> None:
