@@ -162,7 +162,12 @@ def image_message(pixels: np.ndarray, encoding: str, header: Header) -> ImageMes
     message.height, message.width = pixels.shape[:2]
     message.step = pixels.nbytes // pixels.shape[0]  # not strides: they mean nothing for a single row
     message.is_bigendian = int(sys.byteorder == "big")
-    message.data = _bytes(pixels)  # an array('B') is taken as it is; anything else is copied byte by byte
+    data = _bytes(pixels)
+    if hasattr(message, "_data"):
+        # What the property does with an array('B') where fields are checked; else, since Jazzy, it copies it.
+        message._data = data
+    else:
+        message.data = data
     return message
 
 

@@ -123,6 +123,42 @@ def test_a_comparison_needs_something_to_compare(alternatives, reason):
         Comparison("", tuple(alternatives))
 
 
+def test_a_comparison_is_timed_or_measures_itself():
+    silent = (Alternative("plain", ""), Alternative("ours", ""))
+    own = Comparison("", silent, measure=lambda plan, elapsed: {})
+    assert own.measure is not None
+    for mixture in ((silent[0], alternative("ours")), silent):
+        with pytest.raises(ValueError, match=r"expected a `run` of every alternative"):
+            Comparison("", mixture)
+    with pytest.raises(ValueError, match=r"expected a `run` of every alternative"):
+        Comparison("", (alternative("plain"), alternative("ours")), measure=own.measure)
+
+
+def test_what_measures_itself_gives_rows_and_percentiles():
+    times = {"plain": np.full(100, 0.004), "ours": np.append(np.full(98, 0.001), [0.01, 0.01])}
+    told = []
+
+    def measured_elsewhere(plan, elapsed):
+        elapsed(1.5)
+        told.append(plan)
+        return times
+
+    comparison = Comparison(
+        "a node",
+        (Alternative("plain", ""), Alternative("ours", "", key="", numbers={"iou": 1.0})),
+        share=0.5,
+        measure=measured_elsewhere,
+        percentiles=(50, 99),
+    )
+    with Progress(disable=True) as progress:
+        plain, ours = measure("fake", [comparison], Plan(seconds=4.0, precision=0.1), progress)
+    assert told == [Plan(seconds=2.0, precision=0.1)]
+    assert plain.to_json()["fake.plain_p99_ms"] == pytest.approx(4.0)
+    assert ours.to_json()["fake.p50_ms"] == pytest.approx(1.0)
+    assert ours.to_json()["fake.p99_ms"] == pytest.approx(10.0)
+    assert (ours.to_json()["fake.iou"], ours.speedup.value) == (1.0, pytest.approx(4.0))
+
+
 @pytest.mark.parametrize(("difference", "agrees"), [(0.0, True), (1.0, True), (1.01, False), (np.nan, False)])
 def test_times_of_what_disagrees_are_refused(difference, agrees):
     if agrees:
@@ -237,6 +273,21 @@ def test_the_command_prints_tables_and_writes_flat_json(monkeypatch, capsys, tmp
     values = json.loads((tmp_path / "new" / "bench.json").read_text())
     assert values["good.ours_rounds"] >= 5
     assert values["machine.device"] == "cpu"
+
+
+@pytest.mark.parametrize(("arguments", "brief"), [([], True), (["good"], False), (["--long"], False)])
+def test_only_a_bench_without_names_is_brief(monkeypatch, fake_suites, arguments, brief):
+    asked = []
+
+    def suite(options):
+        asked.append(options.brief)
+        yield Comparison("nothing done twice", (alternative("plain"), alternative("ours")), share=0.01)
+
+    monkeypatch.setattr(sys.modules["bench_good"], "suite", suite)
+    monkeypatch.setattr(registry, "_ENTRIES", registry._ENTRIES[:1])
+    monkeypatch.setattr("ivm_ros.cli.bench._PLANS", dict.fromkeys((False, True), Plan(0.0, 1)))
+    assert call(monkeypatch, *arguments, "--device", "cpu") == 0
+    assert asked == [brief]
 
 
 @pytest.mark.usefixtures("fake_suites")

@@ -123,6 +123,14 @@ def test_the_suite_compares_what_agrees_and_refuses_what_does_not(monkeypatch):
         next(instancevg.suite(Options(device="cpu")))
 
 
+def test_a_brief_suite_exports_nothing(monkeypatch):
+    monkeypatch.setattr(instancevg, "scaled_down", tiny)
+    monkeypatch.setattr(instancevg, "export", lambda *_: pytest.fail("nothing is to be exported"))
+    (comparison,) = instancevg.suite(Options(device="cpu", brief=True))
+    assert [each.json_key for each in comparison.alternatives] == ["plain", "", "second_instruction"]
+    assert comparison.alternatives[1].numbers["difference"] < 1e-3
+
+
 def test_random_weights_are_the_same_every_time():
     first, second = (random_state(tiny()) for _ in range(2))
     assert all(torch.equal(first[name], second[name]) for name in first)

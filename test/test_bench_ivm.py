@@ -89,6 +89,16 @@ def test_the_suite_compares_what_it_says(monkeypatch):
     assert all(each.run() is not None for each in alternatives.values())
 
 
+def test_a_brief_suite_is_its_first_table():
+    (comparison,) = ivm.suite(Options(device="cpu", brief=True))
+    assert [each.json_key for each in comparison.alternatives] == [
+        "plain",
+        "first_instruction",
+        "second_instruction",
+    ]
+    assert comparison.alternatives[1].numbers["difference"] < 1e-3
+
+
 def test_ways_that_disagree_are_not_timed(monkeypatch):
     def unlike(self, features, texts):
         return [heat + np.float32(2e-3) for heat in look(self, features, texts)]
