@@ -113,9 +113,14 @@ def test_what_runs_where_is_on_the_page(monkeypatch, capsys):
     printed = [line.rstrip() for line in capsys.readouterr().out.splitlines()]
     assert not end.value.code
     assert max(map(len, printed)) <= 100
-    general, here = printed[:-1], printed[-1]
-    assert here.startswith("Here: ")
-    assert "\n".join(general) in section(DOCS / "ivm.md", "What runs where")
+    ends = [index for index, line in enumerate(printed) if line.startswith("Here: ")]
+    starts = [0, *(end + 1 for end in ends[:-1])]
+    tables = {
+        printed[start].split(":")[0]: printed[start:end] for start, end in zip(starts, ends, strict=True)
+    }
+    assert ends[-1] == len(printed) - 1 and [*tables] == ["ivm", "instancevg"]
+    for model, lines in tables.items():
+        assert "\n".join(lines) in section(DOCS / f"{model}.md", "What runs where")
 
 
 @pytest.mark.parametrize("subject", ["Python", "numpy", "cv2", "torch", "model ivm-tiny"])

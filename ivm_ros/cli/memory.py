@@ -83,13 +83,13 @@ def _table(needs: Sequence[MemoryNeed]) -> Table:
 
 
 def _legend(needs: Sequence[MemoryNeed]) -> list[str]:
-    kept = [gigabytes(need.kept) for need in (needs[-1], needs[0])]
+    kept = dict.fromkeys(gigabytes(need.kept) for need in (needs[-1], needs[0]))
     places: dict[str, list[str]] = {}
     for need in needs:
         places.setdefault(need.checked or "not measured", []).append(need.precision)
     checks = " ".join(f"{', '.join(names)}: {place}." for place, names in places.items())
     return [
-        "weights: the four before it. working: the most at once beside them, while a picture is encoded and "
+        "weights: all before it. working: the most at once beside them, while a picture is encoded and "
         f"grounded; {' to '.join(kept)} of it stay as long as the picture.",
         f"yes: there is room beside {gigabytes(RESERVE)} GB for system, camera, Python and CUDA (assumed).",
         f"All numbers are computed, from the tensors' shapes. The totals as measured: {checks}",

@@ -70,6 +70,7 @@ _ENTRIES = (
         extra="instancevg",
         converter=".instancevg.folder:convert",
         exporter=".instancevg.onnx:export",
+        memory=".instancevg.memory:memory_needs",
     ),
 )
 _BY_NAME = {entry.name: entry for entry in _ENTRIES}
