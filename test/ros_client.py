@@ -71,8 +71,10 @@ class Client:
 
         What is destroyed on another thread while that one waits for it has been seen to stop both for ever.
         """
+        finished = threading.Event()
         done = self._executor.create_task(do)
-        self.until(done.done, str(do))
+        done.add_done_callback(lambda future: finished.set())
+        assert finished.wait(PATIENCE), f"{do} was not done"
         return done.result()
 
     # -- in ----------------------------------------------------------------------------------------
