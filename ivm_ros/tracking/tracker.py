@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ivm_ros.grounding import Grounding, Image
+from ivm_ros.grounding import Grounding, Image, Target
 
 LOST_RULES = ("drop", "hold")
 """What becomes of a target that a tracker no longer trusts: left out, or left where it was last seen."""
@@ -86,3 +86,11 @@ class Tracker(ABC):
 
     def close(self) -> None:  # noqa: B027 - optional for trackers that hold nothing
         """Give back memory and devices; the tracker is not used afterwards."""
+
+
+def remaining_existence(source: Grounding, targets: Sequence[Target]) -> float:
+    """Return how sure it is that anything is there: less, as the best target that is left is less sure."""
+    if len(targets) == len(source.targets):
+        return source.existence
+    best = source.targets[0].score
+    return source.existence * (min(targets[0].score / best, 1.0) if targets and best > 0 else 0.0)

@@ -7,7 +7,6 @@ Same versions of MuJoCo, OpenGL library and OpenCV: same clip. The files are des
 
 from __future__ import annotations
 
-import json
 import math
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +18,7 @@ import numpy.typing as npt
 import typer
 from rich.progress import track
 
-from ivm_ros.clip import CLIP_FOLDER, DESCRIPTION, TRUTH, VIDEO
+from ivm_ros.clip import CLIP_FOLDER
 from ivm_ros.datasets.tabletop.colors import sample_rgb
 from ivm_ros.datasets.tabletop.kinds import BUILDERS
 from ivm_ros.datasets.tabletop.layout import Layout, Placement, standing
@@ -29,6 +28,7 @@ from ivm_ros.datasets.tabletop.pool import Pool, compile_pool
 from ivm_ros.datasets.tabletop.renderer import PoolRenderer
 from ivm_ros.datasets.tabletop.surroundings import Camera, Light, Paint, look_at
 from ivm_ros.datasets.tabletop.textures import wood
+from ivm_ros.datasets.tabletop.write_clip import write_clip
 from ivm_ros.grounding import Image
 
 SEED = 10
@@ -137,26 +137,15 @@ def record(folder: Path) -> None:
     pool = compile_pool(assets, [wood(random, (0.8, 0.9))], random, large, shadow=4096)
     renderer = PoolRenderer(pool, large)
     layout = _layout(pool, random)
-    folder.mkdir(parents=True, exist_ok=True)
-    video = cv2.VideoWriter(str(folder / VIDEO), cv2.VideoWriter.fourcc(*"mp4v"), FPS, SIZE)
-    if not video.isOpened():
-        raise OSError(f"OpenCV cannot write {folder / VIDEO}")
-    truth = []
-    for scene in track(renderer.frames(layout), "recording", total=FRAMES):
-        video.write(_smaller_image(scene.image)[..., ::-1])
-        truth.append(_smaller_instances(scene.instances))
-    video.release()
+    views = (
+        (_smaller_image(scene.image), _smaller_instances(scene.instances))
+        for scene in track(renderer.frames(layout), "recording", total=FRAMES)
+    )
+    objects = {number: f"{thing.color} {thing.kind}" for number, thing in enumerate(THINGS, start=1)}
+    instructions = {text: tuple(place + 1 for place in places) for text, places in INSTRUCTIONS.items()}
+    write_clip(folder, views, SIZE, FPS, FOVY, objects, instructions)
     renderer.close()
     gl.free()
-    np.savez_compressed(folder / TRUTH, instances=np.stack(truth))
-    focal = SIZE[1] / 2 / math.tan(math.radians(FOVY) / 2)
-    description = {
-        "fps": FPS,
-        "intrinsics": {"fx": focal, "fy": focal, "cx": SIZE[0] / 2, "cy": SIZE[1] / 2},
-        "objects": {str(n): f"{thing.color} {thing.kind}" for n, thing in enumerate(THINGS, start=1)},
-        "instructions": {text: [number + 1 for number in places] for text, places in INSTRUCTIONS.items()},
-    }
-    (folder / DESCRIPTION).write_text(json.dumps(description, indent=1) + "\n")
 
 
 def main(folder: Annotated[Path, typer.Option(help="where the clip goes")] = CLIP_FOLDER) -> None:
