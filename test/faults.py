@@ -26,7 +26,7 @@ from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Header, String
 from std_srvs.srv import Trigger
 
-from ivm_ros.messages import compressed_picture_message, image_message
+from ivm_ros.messages import compressed_picture_message, image_message, picture_message
 from ivm_ros.msg import Grounding
 from ivm_ros.srv import Ground
 
@@ -245,10 +245,8 @@ class Chaos:
     def sizes(self) -> None:
         for width, height, encoding in ((31, 7, "bgr8"), (1920, 1080, "rgb8"), (200, 300, "mono8")):
             picture = np.full((height, width, 3), 90, np.uint8)
-            picture = picture[..., 0] if encoding == "mono8" else picture
-            message = image_message(picture, encoding, self.client.header())
-            if self.camera.topic.endswith("compressed"):
-                message = compressed_picture_message(picture, encoding, message.header)
+            make = compressed_picture_message if self.camera.topic.endswith("compressed") else picture_message
+            message = make(picture, encoding, self.client.header())
             for _ in range(3):
                 self.client.publish(self.camera.topic, message, 1)
 
