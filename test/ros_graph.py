@@ -47,6 +47,7 @@ class Graph:
             "ROS_LOG_DIR": str(logs),
             "PYTHONPATH": os.pathsep.join((str(Path(__file__).parent), os.environ.get("PYTHONPATH", ""))),
         }
+        self.domain = self._domain.number
         self._nodes: list[NodeProcess] = []
         self.client = Client(self._domain.number)
 

@@ -20,7 +20,7 @@ pytest.importorskip("ivm_ros.msg", reason="the interfaces are not generated: pip
 from faults import Camera, Chaos, resident_bytes
 
 FAKE, REAL = "fake_grounding_node", "ivm_ros.nodes.grounding_node"
-SIZE, RATE = (320, 240), 30.0
+SIZE, RATE = (640, 480), 30.0
 GROWTH = 0.05
 NODES = {
     "model-in-the-node": (FAKE, "image", {}),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import time
 from pathlib import Path
 
 import cv2
@@ -16,6 +17,7 @@ pytest.importorskip("rclpy", reason="needs ROS 2")
 pytest.importorskip("ivm_ros.msg", reason="the interfaces are not generated: pip install -e .")
 
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
+from ros_client import Client
 from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import String
 from std_srvs.srv import Trigger
@@ -199,6 +201,31 @@ def test_a_trace_says_what_was_done_when(client, start, tmp_path):
     assert client.set_parameter("trace_folder", "/proc/none", node).successful
     answer = client.call(f"{node}/save_trace", Trigger)
     assert not answer.success and "/proc/none" in answer.message
+
+
+def test_a_slow_listener_slows_nobody_else(graph, client, start):
+    _, node = start(instruction="the red thing")
+    lead_to(client, node)
+    other = Client(graph.domain)
+    got = []
+
+    def listen_slowly(message):
+        got.append(message)
+        time.sleep(0.5)
+
+    try:
+        other.node.create_subscription(Image, f"{node}/mask", listen_slowly, QoSProfile(depth=1))
+        client.listen(f"{node}/mask", Image)
+        image = f"{namespace(node)}/image"
+        client.until(
+            lambda: len(got) >= 3 and len(client.received(f"{node}/mask")) > 4 * len(got),
+            "many masks for the quick listener while the slow one has a few",
+            lambda: [
+                client.publish(image, client.image(red_square())) or time.sleep(0.02) for _ in range(10)
+            ],
+        )
+    finally:
+        other.destroy()
 
 
 @pytest.mark.parametrize("cameras", ["front front", "a__b", "über", "1st", "front/left"])
