@@ -33,6 +33,9 @@ _ENTRIES = (
     SuiteEntry(
         "overhead", "the node without its model, against a node as usually written", ".overhead:suite"
     ),
+    SuiteEntry(
+        "tracking", "masks at the camera's rate of a model at 1 Hz, and a frame's cost", ".tracking:suite"
+    ),
     SuiteEntry("ivm", "IVM, against the same weights run as its reference runs them", ".ivm:suite"),
     SuiteEntry(
         "instancevg",
