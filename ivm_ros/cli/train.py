@@ -146,6 +146,24 @@ def train(
         bool,
         typer.Option(help="Repair: all decoder layers' boxes count alike.", rich_help_panel=_INSTANCEVG),
     ] = False,
+    amsgrad: Annotated[
+        bool,
+        typer.Option(help="Adam's steps only ever shrink, as published.", rich_help_panel=_INSTANCEVG),
+    ] = True,
+    concepts: Annotated[
+        float,
+        typer.Option(
+            min=0.0,
+            help="Weight of learning each patch's kind and colour too; with --store alone.",
+            rich_help_panel=_INSTANCEVG,
+        ),
+    ] = 0.0,
+    concepts_first: Annotated[
+        int,
+        typer.Option(
+            min=0, help="Steps at the beginning that learn those alone.", rich_help_panel=_INSTANCEVG
+        ),
+    ] = 0,
     best: Annotated[
         str,
         typer.Option(help="Score that the best weights are kept by.", rich_help_panel=_INSTANCEVG),

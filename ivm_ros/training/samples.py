@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from itertools import accumulate
 from pathlib import Path
 from random import Random
 from typing import Protocol
 
 import numpy as np
+import numpy.typing as npt
 
 from ivm_ros.datasets.registry import open_any
 from ivm_ros.datasets.samples import Dataset, Sample
 from ivm_ros.datasets.tabletop.instructions import Question, questions
+from ivm_ros.datasets.tabletop.scene import SceneObject
 from ivm_ros.datasets.tabletop.store import complete_shards, map_shards
 from ivm_ros.evaluation.fingerprint import fingerprint
 from ivm_ros.grounding import Box, Mask
@@ -52,6 +55,19 @@ class DatasetItems:
         return self.dataset.read(index)
 
 
+@dataclass(frozen=True, eq=False)
+class RenderedSample(Sample):
+    """A sample with all that the renderer knows of its picture.
+
+    Attributes:
+        instances: (H, W) uint8 number of the object at each pixel; 0 is none.
+        objects: all of the scene's.
+    """
+
+    instances: npt.NDArray[np.uint8] = field(default_factory=lambda: np.zeros((0, 0), np.uint8))
+    objects: tuple[SceneObject, ...] = ()
+
+
 class TabletopItems:
     """Rendered views, with one question about each that chance decides.
 
@@ -80,7 +96,7 @@ class TabletopItems:
         """The shards' records."""
         return " ".join(f"{path.stem} {fingerprint(path)}" for path in self._records)
 
-    def item(self, index: int, random: Random) -> Sample:
+    def item(self, index: int, random: Random) -> RenderedSample:
         """Return view `index` with a question; pixels are ignored in it only where no other was found."""
         which = bisect_right(self._ends, index)
         scene = self._stores[which].scene(index - self._ends[which] + len(self._stores[which]))
@@ -93,13 +109,15 @@ class TabletopItems:
             masks = tuple(instances == target for target in question.targets)
             if not question.ignored:
                 break
-        return Sample(
+        return RenderedSample(
             image=image,
             instruction=question.text,
             boxes=tuple(_box(mask) for mask in masks),
             annotated=masks,
             ignored=_ignored(question, instances),
             tag=question.tag,
+            instances=instances,
+            objects=tuple(scene.objects),
         )
 
 

@@ -94,14 +94,18 @@ class InstanceVgConfig:
         max_tokens: most tokens of a text, its begin and end counted; longer ones are cut.
         backbone: the encoder.
         head: the rest.
+        score_threshold: score above which a query is a target, unless whoever loads it says otherwise.
     """
 
     image_size: int = 320
     max_tokens: int = 50
     backbone: BackboneConfig = field(default_factory=BackboneConfig)
     head: HeadConfig = field(default_factory=HeadConfig)
+    score_threshold: float = 0.7
 
     def __post_init__(self) -> None:
+        if not 0 < self.score_threshold < 1:
+            raise ValueError(f"expected a score_threshold between 0 and 1, got {self.score_threshold}")
         if self.image_size % (2 * self.backbone.patch):
             raise ValueError(
                 f"expected an image size that is a multiple of {2 * self.backbone.patch}, "
@@ -130,17 +134,29 @@ class InstanceVgConfig:
 
     @classmethod
     def small(
-        cls, image_size: int = 96, width: int = 64, layers: int = 2, queries: int = 5, vocabulary: int = 128
+        cls,
+        image_size: int = 96,
+        width: int = 64,
+        layers: int = 2,
+        queries: int = 5,
+        vocabulary: int = 128,
+        patch: int = 16,
+        head_width: int | None = None,
+        dropout: float = 0.1,
     ) -> InstanceVgConfig:
         """Return a scaled-down model of the same design, for tests, measurements and training on a CPU.
 
         Args:
-            image_size: side of its input in pixels; a multiple of 32.
-            width: of the encoder; a multiple of 16. The head's is half of it.
+            image_size: side of its input in pixels; a multiple of two patches.
+            width: of the encoder; a multiple of 16.
             layers: of the encoder.
             queries: most targets.
             vocabulary: number of words' pieces, the special ones counted.
+            patch: side of a patch in pixels.
+            head_width: of all that follows the encoder, a multiple of 16; half of the encoder's if None.
+            dropout: of the head, in training.
         """
+        head_width = head_width or width // 2
         return cls(
             image_size=image_size,
             max_tokens=20,
@@ -149,17 +165,19 @@ class InstanceVgConfig:
                 heads=width // 16,
                 ffn=2 * width,
                 layers=layers,
+                patch=patch,
                 vocabulary=vocabulary,
                 text_positions=64,
                 drop_path=0.0,
             ),
             head=HeadConfig(
-                width=width // 2,
+                width=head_width,
                 queries=queries,
                 reader_heads=4,
                 reader_ffn=width,
                 decoder_heads=4,
                 decoder_ffn=width,
+                dropout=dropout,
             ),
         )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from ivm_ros.models.instancevg.beit3 import Beit3, ImageTokens
+from ivm_ros.models.instancevg.beit3 import Beit3, ImageTokens, Streams
 from ivm_ros.models.instancevg.config import InstanceVgConfig
 from ivm_ros.models.instancevg.head import GroundingHead, Predictions
 
@@ -43,7 +43,16 @@ class InstanceVg(nn.Module):
             padding: (B, L) bool, true where a text has ended; None where all have the full length.
             auxiliary: whether classes and boxes of all decoder layers are wanted, for training.
         """
-        streams = self.backbone.read(image, ids, padding)
+        return self.answer(self.backbone.read(image, ids, padding), ids, padding, auxiliary)
+
+    def encode(self, pixels: Tensor, ids: Tensor, padding: Tensor | None = None) -> Streams:
+        """Return the encoder's tokens of (B, L) texts in (B, 3, S, S) pictures."""
+        return self.backbone.read(self.encode_image(pixels), ids, padding)
+
+    def answer(
+        self, streams: Streams, ids: Tensor, padding: Tensor | None = None, auxiliary: bool = False
+    ) -> Predictions:
+        """Ground texts by the encoder's tokens of them; arguments as of `read`."""
         patches = streams.image[:, 1:].transpose(1, 2).unflatten(2, (self.config.grid, self.config.grid))
         length = ids.new_full((ids.shape[0],), ids.shape[1])
         count = length if padding is None else length - padding.sum(dim=1)

@@ -16,7 +16,9 @@ from ivm_ros.models.instancevg import text
 from ivm_ros.models.instancevg.preprocess import pixels, scale_factor, squash, squash_mask
 from ivm_ros.models.instancevg.text import Tokenizer
 from ivm_ros.training.batches import Items
+from ivm_ros.training.instancevg.concepts import concept_classes
 from ivm_ros.training.instancevg.matching import Truth
+from ivm_ros.training.samples import RenderedSample
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,12 +30,14 @@ class Example:
         ids: of the instruction.
         boxes: (n, 4) float32, as in `Truth`.
         masks: (n, S, S) bool.
+        concepts: of `concept_classes`, or None where they are not learned.
     """
 
     pixels: Tensor
     ids: list[int]
     boxes: Tensor
     masks: Tensor
+    concepts: Tensor | None = None
 
 
 class ExampleBatch(NamedTuple):
@@ -45,6 +49,7 @@ class ExampleBatch(NamedTuple):
         padding: (B, L) bool, or None where all texts are of one length.
         boxes: of each sample.
         masks: of each sample.
+        concepts: (B, 2, c, c) int64, or None.
     """
 
     pixels: Tensor
@@ -52,6 +57,7 @@ class ExampleBatch(NamedTuple):
     padding: Tensor | None
     boxes: list[Tensor]
     masks: list[Tensor]
+    concepts: Tensor | None = None
 
     @property
     def truths(self) -> list[Truth]:
@@ -66,10 +72,11 @@ class Preparation:
         items: the dataset; it has masks.
         side: of the network's square in pixels.
         tokenizer: of its words.
+        cells: of kind and colour along a side, which rendered views have; 0 without.
     """
 
-    def __init__(self, items: Items[Sample], side: int, tokenizer: Tokenizer) -> None:
-        self.items, self.side, self.tokenizer = items, side, tokenizer
+    def __init__(self, items: Items[Sample], side: int, tokenizer: Tokenizer, cells: int = 0) -> None:
+        self.items, self.side, self.tokenizer, self.cells = items, side, tokenizer, cells
 
     def __len__(self) -> int:
         """Return how many items there are, good and bad."""
@@ -79,14 +86,14 @@ class Preparation:
         """Return a prepared item; raise `ValueError` where it is unusable."""
         sample = self.items.item(index, random)
         try:
-            return prepared(sample, self.side, self.tokenizer)
+            return prepared(sample, self.side, self.tokenizer, self.cells)
         except ValueError as error:
             named = ", ".join(f"{name} {value}" for name, value in sample.ids.items())
             raise ValueError(f"sample {index} ({named or 'without ids'}): {error}") from error
 
 
-def prepared(sample: Sample, side: int, tokenizer: Tokenizer) -> Example:
-    """Return a sample as tensors; raise `ValueError` where it has no masks or no words."""
+def prepared(sample: Sample, side: int, tokenizer: Tokenizer, cells: int = 0) -> Example:
+    """Return a sample as tensors; raise `ValueError` where it has no masks, no words, or no wanted labels."""
     height, width = sample.image.shape[:2]
     masks = [squash_mask(mask, side) for mask in sample.masks]
     corners = np.array(sample.boxes, np.float32).reshape(-1, 4) * scale_factor((width, height), side) / side
@@ -96,16 +103,25 @@ def prepared(sample: Sample, side: int, tokenizer: Tokenizer) -> Example:
         ids=tokenizer.ids(sample.instruction),
         boxes=torch.from_numpy(np.concatenate([centres, sizes], axis=1)),
         masks=torch.from_numpy(np.array(masks, np.bool_).reshape(-1, side, side)),
+        concepts=_concepts(sample, cells) if cells else None,
     )
+
+
+def _concepts(sample: Sample, cells: int) -> Tensor:
+    if not isinstance(sample, RenderedSample):
+        raise ValueError("expected a rendered view to learn kinds and colours from, got another sample")
+    return torch.from_numpy(concept_classes(sample.objects, sample.instances, cells))
 
 
 def collate(examples: Sequence[Example]) -> ExampleBatch:
     """Return a batch of prepared items."""
     ids, padding = text.batch([example.ids for example in examples])
+    concepts = [example.concepts for example in examples if example.concepts is not None]
     return ExampleBatch(
         pixels=torch.stack([example.pixels for example in examples]),
         ids=ids,
         padding=padding,
         boxes=[example.boxes for example in examples],
         masks=[example.masks for example in examples],
+        concepts=torch.stack(concepts) if concepts else None,
     )

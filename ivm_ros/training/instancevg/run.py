@@ -20,6 +20,7 @@ from ivm_ros.models.instancevg.folder import write_folder
 from ivm_ros.models.instancevg.grounder import InstanceVgGrounder
 from ivm_ros.models.registry import pick_device
 from ivm_ros.training.batches import Batches
+from ivm_ros.training.instancevg.concepts import CELLS
 from ivm_ros.training.instancevg.examples import Preparation, collate
 from ivm_ros.training.instancevg.losses import LossRules
 from ivm_ros.training.instancevg.scores import scores, sheet
@@ -36,7 +37,7 @@ _STAIRS = {True: (20, 3, 15), False: (10, 1, 7)}
 _PRETRAINED_SHARE = 0.1
 """Of the rate, for an encoder that knows something already; as published."""
 
-_TEXTS = 2000  # that a small model's words are made of
+_TEXTS = 1000  # that a small model's words are made of
 _LAYER = re.compile(r"model\.backbone\.encoder\.layers\.(\d+)\.")
 _LAST_NORM = "model.backbone.encoder.layer_norm."
 
@@ -60,6 +61,9 @@ class InstanceVgTraining:
         clip: highest norm of the gradient.
         average: decay of the weights' moving average; 0 is none.
         equal_layers: repair, see `LossRules`.
+        amsgrad: the optimizer's steps only ever shrink, as published.
+        concepts: weight of the kind and colour of each patch, which rendered views have; 0 is none.
+        concepts_first: steps at the beginning that learn those alone.
         best: score by which the best weights are kept.
         bf16: compute in bfloat16.
         device: as in `load`.
@@ -84,6 +88,9 @@ class InstanceVgTraining:
     clip: float = 0.15
     average: float = 0.0
     equal_layers: bool = False
+    amsgrad: bool = True
+    concepts: float = 0.0
+    concepts_first: int = 0
     best: str = "giou"
     bf16: bool = False
     device: str = "auto"
@@ -116,16 +123,17 @@ def run_training(
     single = config.head.queries == 1
     torch.manual_seed(wanted.seed)
     rules = LossRules(unmatched=0.0 if single else 0.2, equal_layers=wanted.equal_layers)
-    task = InstanceVgTask(start.model, rules)
+    task = InstanceVgTask(start.model, rules, wanted.concepts, wanted.concepts_first * wanted.accumulate)
+    cells = config.grid * CELLS if wanted.concepts else 0
     batches = Batches(
-        [Preparation(source, config.image_size, start.tokenizer) for source in sources],
+        [Preparation(source, config.image_size, start.tokenizer, cells) for source in sources],
         collate,
         wanted.batch,
         wanted.seed,
         wanted.workers,
     )
     rate_of = partial(_rate_of, wanted, config.backbone.layers, start.pretrained)
-    optimizer = Adam(rate_groups(task, rate_of), betas=(0.9, 0.98), eps=1e-9, amsgrad=True)
+    optimizer = Adam(rate_groups(task, rate_of), betas=(0.9, 0.98), eps=1e-9, amsgrad=wanted.amsgrad)
     settings = LoopSettings(
         output=wanted.output,
         steps=wanted.steps,
@@ -139,7 +147,8 @@ def run_training(
         best=wanted.best if held_out is not None else "",
         title="instancevg",
     )
-    names = ("rate", "encoder_rate", "layer_decay", "schedule", "clip", "equal_layers")
+    names = ["rate", "encoder_rate", "layer_decay", "schedule", "clip", "equal_layers", "amsgrad"]
+    names += ["concepts", "concepts_first"]
     about = {name: str(getattr(wanted, name)) for name in names}
     about["samples"] = "; ".join(source.identity for source in sources)
     hooks = _hooks(start, config, held_out)

@@ -17,7 +17,16 @@ from ivm_ros.models.instancevg.small import write_small
 from ivm_ros.models.instancevg.text import Tokenizer
 
 SIZES: dict[str, Callable[[], InstanceVgConfig]] = {
-    "small": lambda: InstanceVgConfig.small(image_size=128, width=128, layers=4, queries=5, vocabulary=512),
+    "small": lambda: InstanceVgConfig.small(
+        image_size=144,
+        width=128,
+        layers=4,
+        queries=5,
+        vocabulary=512,
+        patch=12,
+        head_width=32,
+        dropout=0.0,
+    ),
     "base": InstanceVgConfig.base,
     "large": InstanceVgConfig.large,
 }
@@ -81,7 +90,7 @@ def from_chance(
         again: a run goes on that has the folder already; nothing is made anew.
     """
     if not again:
-        write_small(folder, config, texts, seed)
+        write_small(folder, config, texts, seed, wide=True)
     elif not (folder / CONFIG).is_file():
         raise CheckpointError(f"expected what the run started from in {folder}, got nothing")
     return go_on_from(folder, pretrained=False)
