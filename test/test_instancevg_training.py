@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from random import Random
@@ -10,6 +11,7 @@ from random import Random
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 from instancevg_files import beit3_file
 from typer.testing import CliRunner
 
@@ -21,14 +23,17 @@ from ivm_ros.datasets.folder_writer import Answer, write_index, write_picture
 from ivm_ros.datasets.samples import Sample
 from ivm_ros.datasets.tabletop.scene import Scene, SceneObject
 from ivm_ros.datasets.tabletop.store import write_shard
+from ivm_ros.datasets.tabletop.vocabulary import COLORS as COLOR_NAMES
+from ivm_ros.datasets.tabletop.vocabulary import KINDS
 from ivm_ros.models.instancevg.config import InstanceVgConfig
 from ivm_ros.models.instancevg.folder import read_checkpoint
 from ivm_ros.models.instancevg.small import write_small
-from ivm_ros.training.instancevg import start
+from ivm_ros.training.instancevg import calibrate, start
+from ivm_ros.training.instancevg.concepts import IGNORE, ConceptHead, concept_classes, concept_loss
 from ivm_ros.training.instancevg.examples import collate, prepared
 from ivm_ros.training.instancevg.losses import LossRules
 from ivm_ros.training.instancevg.run import InstanceVgTraining, _rate_of, run_training
-from ivm_ros.training.instancevg.task import InstanceVgTask
+from ivm_ros.training.instancevg.task import InstanceVgTask, written_out_attention
 from ivm_ros.training.loop import LoopSettings
 from ivm_ros.training.samples import DatasetItems, HeldOut, TabletopItems
 
@@ -274,14 +279,22 @@ def test_a_small_model_starts_from_chance_and_the_words_of_the_data(files, tmp_p
         run_training(replace(asked, schedule="line"), data(files))
 
 
-def test_rendered_views_are_asked_about_by_chance(tmp_path):
+def write_views(folder: Path) -> tuple[Scene, SceneObject]:
+    """Write two shards of one view, of a red cup."""
     image, instances = np.full((48, 64, 3), 90, np.uint8), np.zeros((48, 64), np.uint8)
     instances[10:30, 20:45] = 1
     image[instances == 1] = COLORS["red"]
     item = SceneObject(1, "cup", "red", None, None, 0.8, (0.1, 0.2, 0.7), None)
+    folder.mkdir(exist_ok=True)
     scene = Scene(image, instances, None, (50.0, 50.0, 32.0, 24.0), (item,))
     for number in range(2):
-        write_shard(tmp_path / f"train-0000{number}", [scene] * 3, [7] * 3, [0, 1, 2])
+        write_shard(folder / f"train-0000{number}", [scene] * 3, [7] * 3, [0, 1, 2])
+    return scene, item
+
+
+def test_rendered_views_are_asked_about_by_chance(tmp_path):
+    scene, cup = write_views(tmp_path)
+    image, instances = scene.image, scene.instances
     items = TabletopItems(tmp_path, "train", changed=False)
     assert len(items) == 6
     samples = [items.item(index % 6, Random(index)) for index in range(40)]
@@ -292,12 +305,142 @@ def test_rendered_views_are_asked_about_by_chance(tmp_path):
         assert np.array_equal(sample.masks[0], instances == 1) and np.array_equal(sample.image, image)
     again = items.item(3, Random(5))
     assert again.instruction == items.item(3, Random(5)).instruction
+    assert again.objects == (cup,) and np.array_equal(again.instances, instances)
     changed = TabletopItems(tmp_path, "train").item(0, Random(1))
     assert changed.image.shape == image.shape and not np.array_equal(changed.image, image)
     held_out = HeldOut(items, 3)
     assert [held_out.read(i).instruction for i in range(3)] == [
         items.item(i, Random(i)).instruction for i in (0, 2, 5)
     ]
+
+
+def test_cells_have_the_kind_and_colour_of_what_is_there():
+    instances = np.repeat(np.repeat(np.array([[0, 1], [2, 2]], np.uint8), 6, axis=0), 8, axis=1)
+    cup = SceneObject(1, "cup", "red", None, None, 0.8, (0.1, 0.2, 0.7), None)
+    box = SceneObject(2, "box", None, None, None, 0.8, (0.1, 0.2, 0.7), None)
+    classes = concept_classes((cup, box), instances, 2)
+    kinds, colors = list(KINDS), list(COLOR_NAMES)
+    assert classes[0].tolist() == [[len(kinds), kinds.index("cup")], [kinds.index("box")] * 2]
+    assert classes[1].tolist() == [[IGNORE, colors.index("red")], [IGNORE, IGNORE]]
+
+
+def test_each_cell_is_said_by_its_own_patch():
+    head = ConceptHead(8)
+    patches = torch.randn(1, 9, 8)
+    kinds, colors = head(patches)
+    assert kinds.shape == (1, len(KINDS) + 1, 6, 6) and colors.shape == (1, len(COLOR_NAMES), 6, 6)
+    patches[0, 5] += 1.0  # the middle row's last
+    moved = (head(patches)[0] != kinds).any(dim=1)[0]
+    assert moved.nonzero().tolist() == [[2, 4], [2, 5], [3, 4], [3, 5]]
+
+
+def test_the_loss_of_concepts_falls_to_nothing_and_looks_away_from_what_has_none():
+    classes = torch.tensor([[[[0, len(KINDS)]], [[3, IGNORE]]]])
+    kinds, colors = torch.zeros(1, len(KINDS) + 1, 1, 2), torch.zeros(1, len(COLOR_NAMES), 1, 2)
+    unsure = float(concept_loss((kinds, colors), classes))
+    assert unsure == pytest.approx(np.log(len(KINDS) + 1) + np.log(len(COLOR_NAMES)), rel=1e-5)
+    colors[0, :, 0, 1] = torch.randn(len(COLOR_NAMES))
+    assert float(concept_loss((kinds, colors), classes)) == pytest.approx(unsure)
+    kinds[0, 0, 0, 0] = kinds[0, -1, 0, 1] = colors[0, 3, 0, 0] = 50.0
+    assert float(concept_loss((kinds, colors), classes)) == pytest.approx(0.0, abs=1e-6)
+    without = torch.full_like(classes, IGNORE)
+    assert float(concept_loss((kinds, colors), without)) == 0.0
+
+
+def test_concepts_are_learned_first_and_left_behind(files, tmp_path):
+    write_views(tmp_path / "store")
+    items = [TabletopItems(tmp_path / "store", "train")]
+    plain = start.go_on_from(files / "tiny").model.state_dict()
+    asked = wanted(files, tmp_path / "whole", concepts=0.5, concepts_first=1, steps=2, save_every=1)
+    run_training(replace(asked, steps=1, output=tmp_path / "first"), items)
+    first = weights_of(tmp_path / "first")
+    assert first.keys() == plain.keys()
+    changed = {name.split(".")[0] for name, value in first.items() if not torch.equal(value, plain[name])}
+    assert changed == {"backbone"}
+    run_training(asked, items)
+    both = weights_of(tmp_path / "whole")
+    assert any(name.startswith("head.") and not torch.equal(both[name], plain[name]) for name in both)
+    assert {"concepts", "masks"} <= {*log_of(tmp_path / "whole")[-1]}
+
+
+def test_resumed_equals_uninterrupted_with_concepts_first(files, tmp_path, monkeypatch):
+    write_views(tmp_path / "store")
+    items = [TabletopItems(tmp_path / "store", "train")]
+    asked = wanted(
+        files, tmp_path / "whole", concepts=0.5, concepts_first=2, steps=4, save_every=1, accumulate=2
+    )
+    run_training(asked, items)
+    plain, calls = InstanceVgTask.forward, []
+
+    def breaking_off(task, batch):
+        calls.append(batch)
+        if len(calls) == 4:  # in step 2, after the save at 1
+            raise KeyboardInterrupt
+        return plain(task, batch)
+
+    monkeypatch.setattr(InstanceVgTask, "forward", breaking_off)
+    parts = replace(asked, output=tmp_path / "parts")
+    with pytest.raises(KeyboardInterrupt):
+        run_training(parts, items)
+    monkeypatch.setattr(InstanceVgTask, "forward", plain)
+    run_training(replace(parts, resume=True), items)
+    assert_equal(weights_of(tmp_path / "whole"), weights_of(tmp_path / "parts"))
+
+
+def test_concepts_want_rendered_views_and_a_weight(files, tmp_path):
+    with pytest.raises(ValueError, match="expected a rendered view to learn kinds and colours from"):
+        run_training(wanted(files, tmp_path / "a", concepts=0.5), data(files))
+    with pytest.raises(ValueError, match="expected a weight of concepts, as 3 batches"):
+        run_training(wanted(files, tmp_path / "b", concepts_first=3), data(files))
+
+
+def test_written_out_attention_gives_the_same_gradients():
+    torch.manual_seed(0)
+    x = torch.randn(2, 2, 7, 8, requires_grad=True)
+    gradients = []
+    for context in (nullcontext(), written_out_attention()):
+        with context:
+            F.scaled_dot_product_attention(x, x, x).square().sum().backward()
+        gradients.append(x.grad.clone())
+        x.grad = None
+    assert torch.allclose(*gradients, atol=1e-5)
+
+
+def test_a_wide_start_keeps_the_size_of_what_passes_through(tmp_path):
+    sizes = []
+    for wide in (False, True):
+        write_small(tmp_path / str(wide), TINY, TEXTS, wide=wide)
+        model, _ = read_checkpoint(tmp_path / str(wide), torch.float32, CPU)
+        layer = model.backbone.encoder.layers[0]
+        sizes.append(float(layer.ffn.A.fc2(layer.ffn.A.fc1(torch.randn(50, 32))).std()))
+        nearest = float(torch.pdist(model.backbone.encoder.positions("A", 17)[1:]).min())
+        assert (nearest > 0.5) is wide
+    assert sizes[0] < 0.05 and 0.5 < sizes[1] < 2
+
+
+def test_a_threshold_is_chosen_on_held_out_samples_and_kept_in_the_folder(files, tmp_path):
+    write_small(tmp_path / "model", TINY, TEXTS)
+    held_out = HeldOut(data(files)[0], 6)
+    worths = calibrate.calibrate(tmp_path / "model", held_out)
+    assert [*worths] == [*calibrate.THRESHOLDS]
+    chosen = calibrate.best(worths)
+    assert worths[chosen] == max(worths.values())
+    absent = sum(not sample.present for sample in held_out)
+    assert worths[0.8] == pytest.approx(absent / 6)  # untrained, it is never so sure
+    grounder = ivm_ros.load("instancevg", checkpoint=tmp_path / "model", device="cpu")
+    assert grounder.rules.score_threshold == chosen
+    own = ivm_ros.load("instancevg", checkpoint=tmp_path / "model", device="cpu", score_threshold="0.3")
+    assert own.rules.score_threshold == 0.3
+    untouched = ivm_ros.load("instancevg", checkpoint=files / "tiny", device="cpu")
+    assert untouched.rules.score_threshold == 0.7
+    with pytest.raises(ValueError, match="score_threshold of auto or a number, got 'high'"):
+        ivm_ros.load("instancevg", checkpoint=files / "tiny", device="cpu", score_threshold="high")
+    with pytest.raises(CheckpointError, match="that training wrote"):
+        calibrate.calibrate(files, held_out)
+
+
+def test_the_best_threshold_is_the_highest_of_equals():
+    assert calibrate.best({0.1: 0.2, 0.3: 0.5, 0.5: 0.5, 0.7: 0.4}) == 0.5
 
 
 def test_the_command_trains_and_refuses_other_models_options(files, tmp_path):

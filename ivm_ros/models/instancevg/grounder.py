@@ -135,7 +135,7 @@ def load(
     *,
     precision: str = "auto",
     targets: str = "auto",
-    score_threshold: float = 0.7,
+    score_threshold: str = "auto",
     mask_threshold: float = 0.5,
     merged: str = "merge",
     score_weighted: bool = True,
@@ -154,7 +154,8 @@ def load(
         device: where it runs.
         precision: of the encoder: auto, float32 or bfloat16.
         targets: as in `InstanceVgGrounder`.
-        score_threshold: as in `Rules`; so are the following.
+        score_threshold: as in `Rules`; "auto" is what the checkpoint's configuration says, 0.7 for released
+            files. The following are as in `Rules`, too.
         mask_threshold: as above.
         merged: as above.
         score_weighted: as above.
@@ -171,7 +172,7 @@ def load(
         ImportError: a library of the engine is missing.
     """
     rules = Rules(
-        score_threshold=score_threshold,
+        score_threshold=_threshold(score_threshold),
         mask_threshold=mask_threshold,
         merged=merged,
         score_weighted=score_weighted,
@@ -187,4 +188,14 @@ def load(
             "docs/instancevg.md says where to get them"
         )
     model, tokenizer = open_network(checkpoint, device, precision, engine, provider)
+    if score_threshold == "auto":
+        rules = replace(rules, score_threshold=model.config.score_threshold)
     return InstanceVgGrounder(model, tokenizer, rules, targets)
+
+
+def _threshold(text: str) -> float:
+    """Return the number in a text; that of the published rules for "auto"."""
+    try:
+        return Rules().score_threshold if text == "auto" else float(text)
+    except ValueError:
+        raise ValueError(f"expected a score_threshold of auto or a number, got {text!r}") from None
