@@ -12,6 +12,7 @@ from rclpy.executors import ExternalShutdownException
 from rclpy.node import Node
 
 from ivm_ros.nodes.executor import CalmExecutor
+from ivm_ros.nodes.memory import keep_freed_memory
 
 
 def run_node(make: Callable[[], Node], args: list[str] | None = None, threads: int = 4) -> int:
@@ -30,6 +31,7 @@ def run_node(make: Callable[[], Node], args: list[str] | None = None, threads: i
     node: Node | None = None
     ended: Any = None
     started = False
+    keep_freed_memory()
     try:
         rclpy.init(args=args)
         started = True

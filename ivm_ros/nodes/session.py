@@ -26,6 +26,7 @@ from ivm_ros.nodes.grounding_parameters import (
     render_settings,
     split_instructions,
 )
+from ivm_ros.nodes.memory import give_back_memory
 from ivm_ros.nodes.outputs import Style
 from ivm_ros.nodes.parameters import Parameters
 from ivm_ros.nodes.recovery import Recovery
@@ -239,6 +240,7 @@ class Session:
             self.grounder.close()
         self.grounder = self._hanging = self._make_tracker = None  # what hangs keeps its model
         gc.collect()  # a model's modules refer to each other; its memory is wanted now
+        give_back_memory()
 
     def _stop(self, patience: float) -> None:
         end = time.monotonic() + patience
