@@ -149,7 +149,9 @@ class VideoTracker(Tracker):
 
     def _new_session(self, number: int) -> Any:
         model = self._model
-        session = model.session(inference_device=model.device, inference_state_device=model.device)
+        session = model.session(
+            inference_device=model.device, inference_state_device=model.device, dtype=model.network.dtype
+        )
         for index, target in enumerate(self._last):
             whole = target.mask.astype(np.float32)
             mask = cv2.resize(whole, (model.size, model.size), interpolation=cv2.INTER_AREA)
@@ -164,7 +166,7 @@ class VideoTracker(Tracker):
         model, session = self._model, self._session
         small = cv2.resize(image, (model.size, model.size), interpolation=cv2.INTER_AREA)
         pixels = (small.astype(np.float32) / np.float32(255.0) - _MEAN) / _STD
-        frame = torch.from_numpy(pixels.transpose(2, 0, 1)[None].copy()).to(model.device)
+        frame = torch.from_numpy(pixels.transpose(2, 0, 1)[None].copy()).to(model.device, model.network.dtype)
         with model.lock:
             session.video_height, session.video_width = image.shape[:2]
             answer = model.network(inference_session=session, frame=frame, frame_idx=number)
