@@ -14,6 +14,7 @@ from ivm_ros.tracking.dense import Flow, pixel_grid
 from ivm_ros.tracking.picture import look_at_places
 from ivm_ros.tracking.track import Region, Track
 
+_SHRED = 0.1  # of the largest piece
 _FLAGS = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
 
 
@@ -68,7 +69,7 @@ class Window:
 def carried_target(track: Track, window: Window, shape: tuple[int, int]) -> Target | None:
     """Return a target of the key frame as it lies in a window of the newest; None if no pixel is left."""
     target = track.target
-    shown = (window.looked_up(*track.cut_out) > 0.5) & window.valid
+    shown = _without_shreds((window.looked_up(*track.cut_out) > 0.5) & window.valid)
     ys, xs = np.nonzero(shown)
     if xs.size == 0:
         return None
@@ -83,6 +84,17 @@ def carried_target(track: Track, window: Window, shape: tuple[int, int]) -> Targ
         score=target.score,
         label=target.label,
     )
+
+
+def _without_shreds(mask: Mask) -> Mask:
+    """Return a mask without the pieces that are far smaller than its largest, which pull a box far out."""
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(mask.view(np.uint8), connectivity=8)
+    if count <= 2:
+        return mask
+    areas = stats[:, cv2.CC_STAT_AREA].copy()
+    areas[0] = 0
+    kept: Mask = (areas >= _SHRED * areas.max()) & (areas > 0)
+    return kept[labels]
 
 
 def carried_heat(heat: Heatmap, small: Heatmap, anchor: Anchor, windows: list[Window]) -> Heatmap:
