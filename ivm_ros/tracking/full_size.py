@@ -14,6 +14,7 @@ from ivm_ros.tracking.dense import Flow, pixel_grid
 from ivm_ros.tracking.picture import look_at_places
 from ivm_ros.tracking.track import Region, Track
 
+_HOTTEST = 1.0 - 1e-5
 _SHRED = 0.1  # of the largest piece
 _FLAGS = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
 
@@ -107,11 +108,12 @@ def carried_heat(heat: Heatmap, small: Heatmap, anchor: Anchor, windows: list[Wi
         windows: around targets.
     """
     height, width = anchor.shape
-    coarse = anchor.looked_up(small) * anchor.valid
+    # Limited here and not at the frame's size; a little less than 1 is left to rounding in between.
+    coarse = np.clip(anchor.looked_up(small) * anchor.valid, 0.0, _HOTTEST)
     carried = cv2.resize(coarse, (width, height), interpolation=cv2.INTER_LINEAR)
     for window in windows:
-        carried[window.rows, window.columns] = window.looked_up(heat) * window.valid
-    return np.clip(carried, 0.0, 1.0, out=carried)
+        carried[window.rows, window.columns] = np.clip(window.looked_up(heat) * window.valid, 0.0, 1.0)
+    return carried
 
 
 def _scaled(span: slice, scale: float, size: int) -> slice:
