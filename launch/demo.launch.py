@@ -32,6 +32,8 @@ GROUNDING_ARGUMENTS = {
     "checkpoint": ("", "The model's weights. Empty: as in params_file, else its own."),
     "device": ("", "Where the model runs: auto, cpu, cuda ... Empty: as in params_file."),
     "model_options": ("", "The model's own options. Empty: as in params_file."),
+    "model_python": ("", "A Python with its own libraries that runs the model. Empty: as in params_file."),
+    "tracker": ("", "Carries answers onto newer images: none, flow or video. Empty: as in params_file."),
     "display_mode": ("", "How ~/masked_image shows the target. Empty: as in params_file."),
     "params_file": (
         PathJoinSubstitution([FindPackageShare("ivm_ros"), "config", "grounding.yaml"]),
