@@ -187,6 +187,8 @@ class ModelWorker:
             self._call = None
 
     def _failed(self, error: Exception) -> None:
+        if self._closed:
+            return  # a model that comes back late says nothing of the one that took its place
         self._failures += 1
         self._on_failure(error, self._failures)
 
