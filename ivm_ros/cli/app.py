@@ -129,6 +129,60 @@ def evaluate(
 
 
 @app.command()
+def label(
+    source: Annotated[str, typer.Argument(help="A video, a folder of pictures, or a bag.")],
+    folder: Annotated[Path, typer.Argument(help="For the dataset; the same again goes on where it was.")],
+    instruction: Annotated[
+        Optional[list[str]],  # noqa: UP045
+        typer.Option(help="What to ask about each frame; may be repeated, and added to later."),
+    ] = None,
+    model: Model = "ivm-tiny",
+    checkpoint: Checkpoint = None,
+    device: Device = "auto",
+    option: Option = None,
+    topic: Annotated[str, typer.Option(help="Of a bag with several image topics.")] = "",
+    every: Annotated[float, typer.Option(min=0.0, help="Seconds between frames; 0: every frame.")] = 1.0,
+    different: Annotated[
+        float,
+        typer.Option(min=0.0, help="Grey levels that some part of a frame must differ by; 0: take all."),
+    ] = 12.0,
+    most: Annotated[int, typer.Option(min=0, help="Frames at most; 0: all.")] = 0,
+    validation: Annotated[
+        float,
+        typer.Option(min=0.0, max=0.5, help="Share of the time for FOLDER/validation; 0: one folder."),
+    ] = 0.0,
+    block: Annotated[
+        float, typer.Option(min=0.1, help="Seconds that stay together on one side of that.")
+    ] = 10.0,
+    accept_all: Annotated[
+        bool,
+        typer.Option("--accept-all", help="No page: accept proposals from --score on; the rest is open."),
+    ] = False,
+    score: Annotated[
+        float, typer.Option(min=0.0, max=1.0, help="Least existence that --accept-all accepts.")
+    ] = 0.8,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Of the page; 0: a free one.")] = 0,
+    browser: Annotated[bool, typer.Option(help="Open the page.")] = False,
+) -> None:
+    """Label frames on a local page: accept, fix or reject what a model proposes (docs/labelling.md)."""
+    from ivm_ros.cli.choice import ModelChoice
+    from ivm_ros.cli.label import run_label
+    from ivm_ros.labelling.proposals import Choice
+
+    run_label(
+        source,
+        folder,
+        instruction or (),
+        ModelChoice(model, checkpoint, device, option or ()),
+        Choice(every, different, most, validation, block),
+        topic=topic,
+        accept_from=score if accept_all else None,
+        port=port,
+        browser=browser,
+    )
+
+
+@app.command()
 def render(
     output: Annotated[Path, typer.Argument(help="New folder for the dataset.")],
     scenes: Annotated[int, typer.Option(min=1, help="How many scenes.")] = 100,

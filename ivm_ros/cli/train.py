@@ -14,13 +14,20 @@ _Texts = Optional[list[str]]  # noqa: UP045
 _File = Optional[Path]  # noqa: UP045
 _Whole = Optional[int]  # noqa: UP045
 _Number = Optional[float]  # noqa: UP045
-_IVM, _INSTANCEVG = "Of ivm alone", "Of instancevg alone"
+_IVM, _INSTANCEVG, _TINY = "Of ivm alone", "Of instancevg alone", "Of ivm-tiny alone"
+_STORES = "Of instancevg and ivm-tiny"
+_OWNERS = {
+    _IVM: ("ivm",),
+    _INSTANCEVG: ("instancevg",),
+    _TINY: ("ivm-tiny",),
+    _STORES: ("instancevg", "ivm-tiny"),
+}
 
 
 def train(
     context: typer.Context,
     output: Annotated[Path, typer.Option(help="Folder of the run.")],
-    model: Annotated[str, typer.Option(help="ivm or instancevg.")] = "ivm",
+    model: Annotated[str, typer.Option(help="ivm, instancevg or ivm-tiny.")] = "ivm",
     checkpoint: Annotated[
         _File,
         typer.Option(help="Where to start: a model's files or folder; of ivm, SAM's and LLaVA's are enough."),
@@ -33,7 +40,7 @@ def train(
         Optional[str],  # noqa: UP045
         typer.Option(help="Folder with an index.jsonl to score on (of ivm: people's labels)."),
     ] = None,
-    steps: Annotated[int, typer.Option(min=1)] = 100_000,
+    steps: Annotated[_Whole, typer.Option(min=1, help="Of the optimizer; else the model's own.")] = None,
     batch: Annotated[
         _Whole, typer.Option(min=1, help="Samples a batch of one process; else the model's own.")
     ] = None,
@@ -45,8 +52,12 @@ def train(
     device: Annotated[str, typer.Option(help="auto, or cpu.")] = "auto",
     workers: Annotated[int, typer.Option(min=0, help="Processes that read data.")] = 2,
     seed: Annotated[int, typer.Option(help="Of all chance.")] = 0,
-    save_every: Annotated[int, typer.Option(min=1, help="Steps between checkpoints.")] = 500,
-    score_every: Annotated[int, typer.Option(min=1, help="Steps between scores and pictures.")] = 1000,
+    save_every: Annotated[
+        _Whole, typer.Option(min=1, help="Steps between checkpoints; else the model's own.")
+    ] = None,
+    score_every: Annotated[
+        _Whole, typer.Option(min=1, help="Steps between scores and pictures; else the model's own.")
+    ] = None,
     resume: Annotated[bool, typer.Option(help="Go on from the run's checkpoint.")] = False,
     stage: Annotated[
         str, typer.Option(help="discriminator, or generator: what finds masks.", rich_help_panel=_IVM)
@@ -93,8 +104,8 @@ def train(
     store: Annotated[
         _File,
         typer.Option(
-            help="Rendered views: train on those, and score on the held-out ones without --validation.",
-            rich_help_panel=_INSTANCEVG,
+            help="Rendered views to train on as well; instancevg's scores without --validation are of them.",
+            rich_help_panel=_STORES,
         ),
     ] = None,
     held_out: Annotated[
@@ -168,8 +179,31 @@ def train(
         str,
         typer.Option(help="Score that the best weights are kept by.", rich_help_panel=_INSTANCEVG),
     ] = "giou",
+    pull: Annotated[
+        float,
+        typer.Option(min=0.0, help="Of the weights to where they started.", rich_help_panel=_TINY),
+    ] = 1e-3,
+    negatives: Annotated[
+        float,
+        typer.Option(
+            min=0.0,
+            max=1.0,
+            help="Share of the questions that are other pictures' words, taken as not there.",
+            rich_help_panel=_TINY,
+        ),
+    ] = 0.0,
+    flips: Annotated[
+        bool,
+        typer.Option(help="Mirror pictures; left and right are swapped in the words.", rich_help_panel=_TINY),
+    ] = True,
+    also: Annotated[
+        _Folders,
+        typer.Option(
+            help="Folder that is scored before and after as well; may be repeated.", rich_help_panel=_TINY
+        ),
+    ] = None,
 ) -> None:
-    """Train a model: docs/training_ivm.md, docs/training_instancevg.md; needs the extra "train"."""
+    """Train a model: docs/training_ivm.md, _instancevg.md, _ivm_tiny.md; needs the extra "train"."""
     if model not in _TRAINERS:
         raise ValueError(
             f"expected a model that this trains, {', '.join(_TRAINERS)}; got {model!r} (docs/models.md)"
@@ -179,22 +213,23 @@ def train(
     console = Console()
     shown = ", ".join(f"{name} {value:.3f}" for name, value in scores.items())
     console.print(f"trained{': ' + shown if shown else ''}", highlight=False, soft_wrap=True)
-    console.print(f"written to {output / 'last'}", highlight=False, soft_wrap=True)
+    console.print(f"written to {output / _RESULT.get(model, 'last')}", highlight=False, soft_wrap=True)
 
 
 def _others(context: typer.Context, model: str) -> set[str]:
     """Return the options of other models; raise `ValueError` where one of them was given."""
-    panels = {_IVM: "ivm", _INSTANCEVG: "instancevg"}
     names = set()
     for option in context.command.params:
-        owner = panels.get(getattr(option, "rich_help_panel", None) or "", model)
+        owners = _OWNERS.get(getattr(option, "rich_help_panel", None) or "", (model,))
         name = option.name or ""
-        if owner == model:
+        if model in owners:
             continue
         names.add(name)
         source = context.get_parameter_source(name)
         if source is not None and source.name == "COMMANDLINE":  # typer's own click is not click's
-            raise ValueError(f"expected options of {model}, got {option.opts[0]}, which is of {owner} alone")
+            raise ValueError(
+                f"expected options of {model}, got {option.opts[0]}, which is of {owners[0]} alone"
+            )
     return names
 
 
@@ -232,7 +267,25 @@ def _train_instancevg(wanted: Mapping[str, Any]) -> dict[str, float]:
     return run_training(InstanceVgTraining(**own), sources, held_out)
 
 
+def _train_tiny(wanted: Mapping[str, Any]) -> dict[str, float]:
+    from ivm_ros.training.ivm_tiny.finetune import TinyTuning, run_tuning
+
+    folders = list(wanted["data"] or ())
+    if len(folders) != 1:
+        raise ValueError(
+            f"expected one --data with your own pictures (docs/labelling.md), got {len(folders)}; from "
+            "chance, ivm-tiny is trained by python -m ivm_ros.training.ivm_tiny.train (docs/models.md)"
+        )
+    validation = wanted["validation"]
+    own = _given(wanted, ("model", "data", "validation"))
+    return run_tuning(TinyTuning(**own), Path(folders[0]), None if validation is None else Path(validation))
+
+
 _TRAINERS: dict[str, Callable[[Mapping[str, Any]], dict[str, float]]] = {
     "ivm": _train_ivm,
     "instancevg": _train_instancevg,
+    "ivm-tiny": _train_tiny,
 }
+
+_RESULT = {"ivm-tiny": "best.safetensors, report.html"}
+"""What a run's output is, where it is not the folder `last`."""

@@ -24,6 +24,7 @@ from rich.progress import track
 
 from ivm_ros.checkpoints import read_metadata
 from ivm_ros.datasets.folder import Folder
+from ivm_ros.datasets.samples import Dataset, Sample
 from ivm_ros.evaluation.overlap import mask_overlap
 from ivm_ros.evaluation.runner import evaluate
 from ivm_ros.models.ivm_tiny.grounder import Calibration, TinyGrounder, load_weights, save_weights
@@ -49,7 +50,7 @@ class Clues:
     overlap: tuple[float, ...] = ()
 
 
-def gather(grounder: TinyGrounder, dataset: Folder) -> list[Clues]:
+def gather(grounder: TinyGrounder, dataset: Dataset[Sample]) -> list[Clues]:
     """Ask the network about every sample of a dataset, without any threshold."""
     clues = []
     for sample in track(dataset, "asking", len(dataset)):
