@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import logging
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from ivm_ros.checkpoints import CheckpointError
 from ivm_ros.engines.graphs import Axis, GraphSpec
 from ivm_ros.engines.onnx import OnnxGraph
 
 OPSET = 18  # has all that is needed; runs on ONNX Runtime from 1.14, and TensorRT's parser knows it
+_OLDEST_IR = 8  # of files with that opset; older runtimes refuse newer ones, whatever is in them
 _LARGEST_FILE = 1.5e9  # bytes of weights inside the graph's file; the format ends at 2 GiB
 
 
@@ -55,6 +58,44 @@ def export_graph(module: nn.Module, spec: GraphSpec, example: Mapping[str, Tenso
             optimize=False,  # ONNX Runtime does that when it reads it
             verbose=False,
         )
+
+
+def leave_out_weights(path: Path, names: Collection[str]) -> list[str]:
+    """Take weights out of a graph's file, so that it takes a few kilobytes and fits any of the same shapes.
+
+    Args:
+        path: of a graph that has its weights inside; is written again.
+        names: of what to take out, where the graph has it.
+
+    Returns:
+        Names of what was taken out; `OnnxGraph` needs exactly these.
+
+    Raises:
+        CheckpointError: the graph's weights are not inside.
+    """
+    import onnx
+
+    model = onnx.load(path, load_external_data=False)
+    found = {tensor.name: tensor for tensor in model.graph.initializer if tensor.name in names}
+    for name, tensor in found.items():
+        if not tensor.raw_data:
+            raise CheckpointError(f"expected {path} with its weights inside, but {name} is not")
+        size = len(tensor.raw_data)
+        tensor.ClearField("raw_data")
+        tensor.data_location = onnx.TensorProto.EXTERNAL
+        for key, value in (("location", "weights"), ("offset", "0"), ("length", str(size))):
+            tensor.external_data.add(key=key, value=value)
+    _forget_the_source(model.graph)
+    model.ir_version = min(model.ir_version, _OLDEST_IR)
+    path.write_bytes(model.SerializeToString())
+    return sorted(found)
+
+
+def _forget_the_source(graph: Any) -> None:
+    """Drop what the exporter notes of the code behind each node: it is larger than the rest."""
+    for part in (graph, *graph.node, *graph.input, *graph.output, *graph.value_info, *graph.initializer):
+        part.ClearField("metadata_props")
+        part.ClearField("doc_string")
 
 
 @torch.inference_mode()

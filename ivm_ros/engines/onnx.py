@@ -28,17 +28,24 @@ class OnnxGraph:
         provider: as `pick_provider` takes it.
         device: type of the device that is asked for, "cpu" or "cuda".
         gpu: number of the GPU.
+        weights: by name, of a graph that `leave_out_weights` has made; None for one that has its own.
 
     Attributes:
         provider: what it runs on.
 
     Raises:
         CheckpointError: the file is missing, unreadable, or another graph.
-        ValueError: the provider is unknown, or cannot be used here.
+        ValueError: the provider is unknown, cannot be used here, or takes no weights from elsewhere.
     """
 
     def __init__(
-        self, folder: Path, spec: GraphSpec, provider: str = "auto", device: str = "cpu", gpu: int = 0
+        self,
+        folder: Path,
+        spec: GraphSpec,
+        provider: str = "auto",
+        device: str = "cpu",
+        gpu: int = 0,
+        weights: Arrays | None = None,
     ) -> None:
         path = folder / spec.file
         if not path.is_file():
@@ -47,7 +54,12 @@ class OnnxGraph:
             )
         self.spec = spec
         self.provider = pick_provider(provider, device, onnxruntime.get_available_providers())
-        self._session = _session(path, spec, self.provider, gpu)
+        if weights is not None and self.provider.builds:  # its engines are kept by the graph's file alone
+            raise ValueError(
+                f"expected a graph with its weights for the provider {self.provider.name}, got one without: "
+                "`ivm-ros export` makes it"
+            )
+        self._session = _session(path, spec, self.provider, gpu, weights)
         ports = [port.name for port in spec.inputs], list(spec.outputs)
         found = (
             [node.name for node in self._session.get_inputs()],
@@ -76,8 +88,11 @@ def _errors() -> Any:
     return onnxruntime.capi.onnxruntime_pybind11_state
 
 
-def _session(path: Path, spec: GraphSpec, provider: Provider, gpu: int) -> Any:
+def _session(path: Path, spec: GraphSpec, provider: Provider, gpu: int, weights: Arrays | None) -> Any:
     options = onnxruntime.SessionOptions()
+    if weights is not None:
+        values = [onnxruntime.OrtValue.ortvalue_from_numpy(array) for array in weights.values()]
+        options.add_external_initializers(list(weights), values)
     options.intra_op_num_threads = len(os.sched_getaffinity(0))
     # Threads that spin while they wait stall those of other processes.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")

@@ -54,6 +54,7 @@ _ENTRIES = (
         "small model for tabletops that ships with the package; 3.3 M parameters, made for CPUs",
         ".ivm_tiny.grounder:load",
         ships=True,
+        exporter=".ivm_tiny.onnx:export",
     ),
     ModelEntry(
         "ivm",

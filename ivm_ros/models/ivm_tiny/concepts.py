@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
@@ -50,8 +51,7 @@ class ConceptReader(nn.Module):
 class Concepts(NamedTuple):
     """Per-pixel probabilities that the encoder's heads give, at stride 4; B images."""
 
-    kinds: Tensor  # (B, K, h, w), without the background
-    anything: Tensor  # (B, 1, h, w), not background
+    kinds: Tensor  # (B, K + 1, h, w); the last is anything, not background
     colors: Tensor  # (B, C, h, w)
     materials: Tensor  # (B, M, h, w)
 
@@ -60,8 +60,7 @@ def concepts(features: Features) -> Concepts:
     """Turn the encoder's logits into probabilities, in float32."""
     kinds = features.kinds.float().softmax(dim=1)
     return Concepts(
-        kinds[:, :-1],
-        1.0 - kinds[:, -1:],
+        torch.cat([kinds[:, :-1], 1.0 - kinds[:, -1:]], dim=1),
         features.colors.float().softmax(dim=1),
         features.materials.float().softmax(dim=1)[:, :-1],
     )
@@ -80,7 +79,7 @@ def _weigh(logits: Tensor, maps: Tensor) -> tuple[Tensor, Tensor]:
 
 def locate(wanted: Wanted, seen: Concepts) -> tuple[Tensor, Tensor, Tensor]:
     """Return (N, h, w) maps in [0, 1]: everything asked for at once, the kind alone, the colour alone."""
-    kind, _ = _weigh(wanted.kind, torch.cat([seen.kinds, seen.anything], dim=1))
+    kind, _ = _weigh(wanted.kind, seen.kinds)
     color, silent = _weigh(wanted.color, seen.colors)
     color = color + silent[:, 0]
     material, silent = _weigh(wanted.material, seen.materials)
@@ -105,27 +104,40 @@ def geometry(target: Tensor, anchor: Tensor) -> Tensor:
         target map's centroid; distances to the target map's four sides. Positions are in [-1, 1].
     """
     height, width = target.shape[-2:]
-    y = torch.linspace(-1, 1, height, device=target.device)[:, None].expand(height, width)
-    x = torch.linspace(-1, 1, width, device=target.device)[None, :].expand(height, width)
-    grid = torch.stack([x, y])  # (2, h, w)
+    x = torch.linspace(-1, 1, width, device=target.device)
+    y = torch.linspace(-1, 1, height, device=target.device)
+    grid = torch.stack([x.expand(height, width), y[:, None].expand(height, width)])  # (2, h, w)
     anchor_weight = anchor.square() + _EPSILON**2
     target_weight = target.square() + _EPSILON**2
-    to_anchor = grid - _centroid(anchor_weight, grid)[..., None, None]
-    to_target = grid - _centroid(target_weight, grid)[..., None, None]
-    log_weight = target_weight.log()[:, None]
-    high = _expected(_SHARPNESS * grid + log_weight, grid)[..., None, None]
-    low = _expected(-_SHARPNESS * grid + log_weight, grid)[..., None, None]
+    to_anchor = grid - _per_axis(_mean, anchor_weight, x, y)
+    to_target = grid - _per_axis(_mean, target_weight, x, y)
+    low = _per_axis(_low, target_weight, x, y)
+    high = _per_axis(_high, target_weight, x, y)
     mass = anchor_weight.sum(dim=(-1, -2)).log()[:, None, None, None].expand(-1, 1, height, width) / 8
     distance = to_anchor.square().sum(dim=1, keepdim=True).sqrt()
     same = grid.expand(len(target), -1, -1, -1)
     return torch.cat([same, to_anchor, distance, mass, to_target, grid - low, high - grid], dim=1)
 
 
-def _centroid(weight: Tensor, grid: Tensor) -> Tensor:
-    share = weight / weight.sum(dim=(-1, -2), keepdim=True)
-    return torch.einsum("nhw,chw->nc", share, grid)
+def _per_axis(place: Callable[[Tensor, Tensor], Tensor], weight: Tensor, x: Tensor, y: Tensor) -> Tensor:
+    """Return (N, 2, 1, 1): a place on each axis, of (N, h, w) weights.
+
+    All that is asked for needs only the sums of columns and rows, which are far fewer than the pixels.
+    """
+    places = [place(weight.sum(dim=-2), x), place(weight.sum(dim=-1), y)]
+    return torch.stack(places, dim=1)[..., None, None]
 
 
-def _expected(scores: Tensor, grid: Tensor) -> Tensor:
-    share = scores.flatten(2).softmax(dim=-1)
-    return (share * grid.flatten(1)).sum(dim=-1)
+def _mean(weight: Tensor, axis: Tensor) -> Tensor:
+    """Return the (N,) centroids on an axis of (N, length) weights."""
+    return (weight * axis).sum(dim=-1) / weight.sum(dim=-1)
+
+
+def _low(weight: Tensor, axis: Tensor) -> Tensor:
+    """Return the (N,) soft minima."""
+    return ((weight.log() - _SHARPNESS * axis).softmax(dim=-1) * axis).sum(dim=-1)
+
+
+def _high(weight: Tensor, axis: Tensor) -> Tensor:
+    """Return the (N,) soft maxima."""
+    return ((weight.log() + _SHARPNESS * axis).softmax(dim=-1) * axis).sum(dim=-1)

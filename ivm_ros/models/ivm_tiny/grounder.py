@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
-import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
@@ -13,51 +11,14 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from ivm_ros.checkpoints import (
-    CheckpointError,
-    check_fits,
-    load_strictly,
-    read_metadata,
-    read_state_dict,
-    write_state_dict,
-)
 from ivm_ros.grounding import Grounder, Grounding, Heatmap, Image, check_image, check_instruction
-from ivm_ros.models.instances import targets_from_heatmap
-from ivm_ros.models.ivm_tiny.config import TinyConfig
-from ivm_ros.models.ivm_tiny.encoder import fold_batch_norms, normalise
-from ivm_ros.models.ivm_tiny.model import Encoded, IvmTiny
+from ivm_ros.models.ivm_tiny.engines import open_network
+from ivm_ros.models.ivm_tiny.files import WEIGHTS, Calibration, load_weights, save_weights
+from ivm_ros.models.ivm_tiny.model import IvmTiny, Seen
+from ivm_ros.models.ivm_tiny.network import TinyNetwork, torch_halves
+from ivm_ros.models.ivm_tiny.pieces import hot_pieces
 
-WEIGHTS = Path(__file__).parent / "weights" / "ivm_tiny.safetensors"
-"""The weights that ship with the package."""
-
-_FORMAT = "ivm-tiny 1"
-
-
-@dataclass(frozen=True)
-class Calibration:
-    """How raw answers become decisions; chosen on validation scenes and stored with the weights.
-
-    The probability that anything matches is the logistic function of
-    `bias + head * (existence logit) + peak * (highest smoothed mask logit)`.
-
-    Attributes:
-        bias: of the logistic regression.
-        head: its weight of the existence head.
-        peak: its weight of the mask's peak.
-        existence: probability under which the answer is "not there".
-        mask: heat above which a pixel belongs to a target.
-    """
-
-    bias: float = 0.0
-    head: float = 1.0
-    peak: float = 0.0
-    existence: float = 0.5
-    mask: float = 0.5
-
-    def probability(self, head: float, peak: float) -> float:
-        """Return the probability in [0, 1] that anything matches."""
-        score = self.bias + self.head * head + self.peak * peak
-        return 1.0 / (1.0 + math.exp(-max(-50.0, min(50.0, score))))
+__all__ = ["WEIGHTS", "Calibration", "TinyFeatures", "TinyGrounder", "load", "load_weights", "save_weights"]
 
 
 def peak_logit(logits: npt.NDArray[np.float32]) -> float:
@@ -65,60 +26,16 @@ def peak_logit(logits: npt.NDArray[np.float32]) -> float:
     return float(cv2.blur(logits, (3, 3)).max())
 
 
-def save_weights(
-    model: IvmTiny, path: Path, notes: dict[str, str], calibration: Calibration | None = None
-) -> None:
-    """Write a model with its sizes and calibration, its weights in float16.
-
-    Args:
-        model: the network.
-        path: of the safetensors file.
-        notes: more text for its metadata, such as the training step.
-        calibration: default values if None.
-    """
-    # biases and norms stay float32: the variance of a batch norm can be beyond float16's 65504
-    state = {key: value.half() if value.ndim > 1 else value for key, value in model.state_dict().items()}
-    metadata = {
-        **notes,
-        "format": _FORMAT,
-        "config": model.config.to_json(),
-        "calibration": json.dumps(asdict(calibration or Calibration())),
-    }
-    write_state_dict(state, path, metadata)
-
-
-def load_weights(path: Path) -> tuple[IvmTiny, Calibration]:
-    """Read a model, in float32 and eval mode, and its calibration.
-
-    Raises:
-        CheckpointError: the file is missing, corrupt, not one of ivm-tiny, or does not fit.
-    """
-    metadata = read_metadata(path)
-    if metadata.get("format") != _FORMAT:
-        raise CheckpointError(f"expected {path} to be of format {_FORMAT!r}, got {metadata.get('format')!r}")
-    try:
-        config = TinyConfig.from_json(metadata["config"])
-        calibration = Calibration(**json.loads(metadata["calibration"]))
-    except (KeyError, TypeError, ValueError) as error:
-        raise CheckpointError(f"{path} has unusable metadata: {error}") from error
-    state = read_state_dict(path)
-    with torch.device("meta"):  # takes no memory: whatever size is claimed, the file must have the tensors
-        check_fits(IvmTiny(config), state, path)
-    model = IvmTiny(config)
-    load_strictly(model, state, path)
-    return model.eval(), calibration
-
-
 @dataclass(frozen=True, eq=False)
 class TinyFeatures:
     """An encoded picture.
 
     Attributes:
-        encoded: what the network knows of it.
+        seen: what the network knows of it.
         size: (width, height) of the picture in pixels.
     """
 
-    encoded: Encoded
+    seen: Seen
     size: tuple[int, int]
 
 
@@ -126,31 +43,29 @@ class TinyGrounder(Grounder):
     """Ground instructions with ivm-tiny.
 
     Args:
-        model: in eval mode; its batch norms are folded here.
+        network: that runs; a model in eval mode is run by PyTorch, and its batch norms are folded.
         calibration: of its answers.
-        device: where it runs.
+        device: where a model runs.
     """
 
     name = "ivm-tiny"
 
-    def __init__(self, model: IvmTiny, calibration: Calibration, device: torch.device) -> None:
-        fold_batch_norms(model)
-        self.model = model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    def __init__(
+        self, network: TinyNetwork | IvmTiny, calibration: Calibration, device: torch.device
+    ) -> None:
+        if isinstance(network, IvmTiny):
+            network = TinyNetwork(network, *torch_halves(network, device))
+        self.network = network
         self.calibration = calibration
-        self.device = device
 
-    @torch.inference_mode()
     def encode(self, image: Image) -> TinyFeatures:
         """Encode an (H, W, 3) uint8 RGB image of any size; it is squashed to the network's size."""
         height, width = check_image(image).shape[:2]
-        config = self.model.config
+        config = self.network.config
         shrinks = width >= config.width and height >= config.height
         interpolation = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
         small = cv2.resize(image, (config.width, config.height), interpolation=interpolation)
-        pixels = normalise(torch.from_numpy(small)[None].to(self.device))
-        return TinyFeatures(
-            self.model.encode(pixels.contiguous(memory_format=torch.channels_last)), (width, height)
-        )
+        return TinyFeatures(self.network.see(small), (width, height))
 
     def ground(self, features: TinyFeatures, instruction: str) -> Grounding:
         """Return where `instruction` points to."""
@@ -163,7 +78,6 @@ class TinyGrounder(Grounder):
             self._grounding(text, *seen) for text, seen in zip(texts, self.look(features, texts), strict=True)
         ]
 
-    @torch.inference_mode()
     def look(self, features: TinyFeatures, texts: Sequence[str]) -> list[tuple[Heatmap, float, float]]:
         """Return what the network says to each text before any threshold; see `Calibration`.
 
@@ -172,34 +86,56 @@ class TinyGrounder(Grounder):
         """
         if not texts:
             return []
-        answer = self.model(features.encoded, texts)
-        masks, heads = answer.mask.float().cpu().numpy(), answer.existence.cpu().tolist()
         return [
-            (_probability(logits, features.size), head, peak_logit(logits))
-            for logits, head in zip(masks, heads, strict=True)
+            (_probability(logits, features.size), float(head), peak_logit(logits))
+            for logits, head in zip(*self.network.answer(features.seen, tuple(texts)), strict=True)
         ]
+
+    def close(self) -> None:
+        """Give back the network's memory."""
+        del self.network
 
     def _grounding(self, text: str, heatmap: Heatmap, head: float, peak: float) -> Grounding:
         existence = self.calibration.probability(head, peak)
         found = existence >= self.calibration.existence
-        targets = targets_from_heatmap(heatmap, self.calibration.mask, label=text) if found else ()
+        targets = hot_pieces(heatmap, self.calibration.mask, label=text) if found else ()
         return Grounding(text, heatmap, targets, existence if targets else min(existence, 0.5))
 
 
 def _probability(logits: npt.NDArray[np.float32], size: tuple[int, int]) -> Heatmap:
     """Return the heatmap of (h, w) logits at a (width, height)."""
-    full = cv2.resize(logits, size, interpolation=cv2.INTER_LINEAR)
-    return (1.0 / (1.0 + np.exp(-np.clip(full, -30.0, 30.0)))).astype(np.float32, copy=False)
+    heat: Heatmap = cv2.resize(np.clip(-logits, -30.0, 30.0), size, interpolation=cv2.INTER_LINEAR)
+    np.exp(heat, out=heat)
+    heat += 1.0
+    return np.reciprocal(heat, out=heat)
 
 
-def load(checkpoint: Path | None, device: torch.device) -> TinyGrounder:
+def load(
+    checkpoint: Path | None,
+    device: torch.device,
+    *,
+    engine: str = "auto",
+    precision: str = "float32",
+    provider: str = "auto",
+) -> TinyGrounder:
     """Load ivm-tiny for the registry.
 
     Args:
-        checkpoint: a file of `save_weights`; the one that ships with the package if None.
+        checkpoint: a file of `save_weights`, or a folder that `ivm-ros export` made of one; the file that
+            ships with the package if None.
         device: where it runs.
+        engine: auto, torch or onnx. "auto" is onnx on a CPU where the extra is installed, for which there are
+            graphs in the package; else torch.
+        precision: of the picture's half: float32, or bfloat16, which changes probabilities by up to 0.02, and
+            is faster where the processor multiplies it itself (AVX512-BF16, AMX, GPUs).
+        provider: of the engine onnx: auto, cpu, cuda or tensorrt.
 
     Raises:
-        CheckpointError: the file is unusable.
+        CheckpointError: the file is unusable, or has no graphs.
+        ValueError: an option has no such value.
+        ImportError: a library of the engine is missing.
     """
-    return TinyGrounder(*load_weights(checkpoint or WEIGHTS), device)
+    checkpoint = checkpoint or WEIGHTS
+    folder = checkpoint if checkpoint.is_dir() else None
+    model, calibration = load_weights(checkpoint / WEIGHTS.name if folder else checkpoint)
+    return TinyGrounder(open_network(model, folder, device, precision, engine, provider), calibration, device)

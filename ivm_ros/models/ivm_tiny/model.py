@@ -8,6 +8,7 @@ encoder sees), and an upsampling that is computed once per image, whatever the n
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -36,15 +37,37 @@ _GEOMETRY = 12
 _CLUES = 5
 
 
-class Encoded(NamedTuple):
-    """Image side of B images, ready for any instructions."""
+class Seen(NamedTuple):
+    """What the words are held against, of B images."""
 
-    features: Features
     concepts: Concepts
     shared4: Tensor  # (B, pixels, h4, w4)
     shared8: Tensor  # (B, decision, h8, w8)
     shared16: Tensor  # (B, channels, h16, w16)
     blend: Tensor  # (B, 9, 4, h4, w4): how four sub-pixels mix their cell's 3x3 neighbours
+
+
+class Encoded(NamedTuple):
+    """Image side of B images; answers need `seen` alone, training the features too."""
+
+    features: Features
+    seen: Seen
+
+
+class Asked(NamedTuple):
+    """Word side of N instructions.
+
+    Attributes:
+        tokens: (N, 2 + L, channels) of the text encoder.
+        mask: (N, 2 + L) bool, false on padding.
+        target: what they ask for.
+        anchor: what they say about the anchor.
+    """
+
+    tokens: Tensor
+    mask: Tensor
+    target: Wanted
+    anchor: Wanted
 
 
 class Answer(NamedTuple):
@@ -119,55 +142,63 @@ class IvmTiny(nn.Module):
     def prepare(self, features: Features) -> Encoded:
         """Do what is left to do of `encode` after the image encoder."""
         blend = self.blend(features.s4).float().unflatten(1, (9, 4)).softmax(dim=1)
-        return Encoded(
-            features,
+        seen = Seen(
             concepts(features),
             self.share4(features.s4),
             self.share8(features.s8),
             self.share16(features.s16),
             blend,
         )
+        return Encoded(features, seen)
+
+    def read(self, texts: Sequence[str]) -> Asked:
+        """Do all that does not depend on the image."""
+        tokens, mask = self.text(texts)
+        return Asked(tokens, mask, self.target_reader(tokens[:, 0]), self.anchor_reader(tokens[:, 1]))
 
     def forward(self, encoded: Encoded, texts: Sequence[str]) -> Answer:
         """Answer N = B * K instructions, K for each of the B images, image by image."""
-        times = len(texts) // len(encoded.shared4)
-        words, word_mask = self.text(texts)
-        wanted, anchor_wanted = self.target_reader(words[:, 0]), self.anchor_reader(words[:, 1])
-        target, kind, color = locate(wanted, encoded.concepts)
-        anchor, _, _ = locate(anchor_wanted, encoded.concepts)
+        return self.answer(encoded.seen, self.read(texts))
+
+    def answer(self, seen: Seen, asked: Asked) -> Answer:
+        """Answer what `read` has read; N = B * K as in `forward`."""
+        words = asked.tokens
+        times = words.shape[0] // seen.shared4.shape[0]
+        target, kind, color = locate(asked.target, seen.concepts)
+        anchor, _, _ = locate(asked.anchor, seen.concepts)
         maps4 = torch.stack([target, kind, color, anchor, logit(target) / 9], dim=1)
 
-        x8 = self._look_around(encoded, maps4, words, times)
-        x16 = self.to_16(x8) + _repeat(encoded.shared16, times)
-        tokens = torch.cat([self.tokens.expand(len(texts), -1, -1).to(words.dtype), words], dim=1)
-        token_mask = F.pad(word_mask, (2, 0), value=True)
+        x8 = self._look_around(seen, maps4, words, times)
+        x16 = self.to_16(x8) + _repeat(seen.shared16, times)
+        tokens = torch.cat([self.tokens.expand(words.shape[0], -1, -1).to(words.dtype), words], dim=1)
+        token_mask = F.pad(asked.mask, (2, 0), value=True)
         tokens, x16 = self.transformer(x16, self.positions(*x16.shape[-2:]).to(x16.dtype), tokens, token_mask)
 
         x8 = x8 + F.interpolate(self.from_16(x16), scale_factor=2.0, mode="nearest")
         x8 = self.decide8(_film(x8, self.film_again(tokens[:, 0])))
-        coarse = self._mask4(encoded, x8, maps4, target, tokens[:, 0], times)
-        existence = self._exists(tokens[:, 1], coarse, target, kind, wanted)
+        coarse = self._mask4(seen, x8, maps4, target, tokens[:, 0], times)
+        existence = self._exists(tokens[:, 1], coarse, target, kind, asked.target)
         return Answer(
-            mask=_upsample(coarse, encoded.blend),
+            mask=_upsample(coarse, seen.blend),
             existence=existence,
             anchor=self.anchor(x8)[:, 0].float(),
-            target=wanted,
-            anchor_words=anchor_wanted,
+            target=asked.target,
+            anchor_words=asked.anchor,
             relation=self.relation(words[:, 1]),
         )
 
-    def _look_around(self, encoded: Encoded, maps4: Tensor, words: Tensor, times: int) -> Tensor:
+    def _look_around(self, seen: Seen, maps4: Tensor, words: Tensor, times: int) -> Tensor:
         maps8 = F.avg_pool2d(maps4, 2)
         placed = torch.cat([maps8, geometry(maps8[:, 0], maps8[:, 3])], dim=1)
-        x8 = self.place8(placed.to(encoded.shared8.dtype)) + _repeat(encoded.shared8, times)
+        x8 = self.place8(placed.to(seen.shared8.dtype)) + _repeat(seen.shared8, times)
         return F.relu(_film(x8, self.film8(words[:, :2].flatten(1))))
 
     def _mask4(
-        self, encoded: Encoded, x8: Tensor, maps4: Tensor, target: Tensor, mask_token: Tensor, times: int
+        self, seen: Seen, x8: Tensor, maps4: Tensor, target: Tensor, mask_token: Tensor, times: int
     ) -> Tensor:
         """Return (N, h4, w4) float32 logits: the concept map's own, corrected by the hyper-network's."""
         x4 = torch.cat([F.pixel_shuffle(self.to_4(x8), 2), maps4.to(x8.dtype)], dim=1)
-        x4 = F.relu(self.decide4(F.relu(x4)) + _repeat(encoded.shared4, times))
+        x4 = F.relu(self.decide4(F.relu(x4)) + _repeat(seen.shared4, times))
         weights = self.hyper(mask_token).float()
         correction = torch.einsum("nc,nchw->nhw", weights[:, :-2], x4.float())
         scale, shift = 1.0 + weights[:, -2, None, None], weights[:, -1, None, None]
@@ -188,7 +219,8 @@ class IvmTiny(nn.Module):
 
 
 def _repeat(x: Tensor, times: int) -> Tensor:
-    return x if times == 1 else x.repeat_interleave(times, dim=0)
+    """Repeat each of B images for what is added to it; one image adds to any number as it is."""
+    return x if x.shape[0] == 1 else x.repeat_interleave(times, dim=0)
 
 
 def _film(x: Tensor, scale_shift: Tensor) -> Tensor:
@@ -214,5 +246,5 @@ def _upsample(coarse: Tensor, blend: Tensor) -> Tensor:
     padded = F.pad(grouped, (1, 1, 1, 1), mode="replicate")
     neighbours = (padded[..., y : y + height, x : x + width] for y in range(3) for x in range(3))
     # unbind, not indexing: the gradient of each index would be a zero-filled copy of all weights
-    parts = [near[:, :, None] * part[:, None] for near, part in zip(neighbours, blend.unbind(1), strict=True)]
-    return F.pixel_shuffle(torch.stack(parts).sum(dim=0), 2).flatten(0, 1)[:, 0]
+    parts = (near[:, :, None] * part[:, None] for near, part in zip(neighbours, blend.unbind(1), strict=True))
+    return F.pixel_shuffle(functools.reduce(torch.add, parts), 2).flatten(0, 1)[:, 0]
