@@ -8,7 +8,7 @@ const names = { accepted: "accepted", rejected: "not there", skipped: "skipped" 
 
 let items = [], mostTargets = 20, number = 0;
 let labels = new Uint8Array(0), width = 0, height = 0, changed = false, target = 1, strokes = [];
-let tool = "box", radius = 8, zoom = 1, hidden = false, drag = null, busy = false;
+let tool = "box", radius = 8, zoom = 1, hidden = false, drag = null, busy = false, pointer = [0, 0], waiting = [];
 
 function say(text, fine = false) {
   $("message").textContent = text;
@@ -53,6 +53,17 @@ function fit() {
   $("sheet").style.height = `${Math.floor(height * room * zoom)}px`;
 }
 
+/** Zoom, and keep what the pointer was over last in its place. */
+function magnify(wanted) {
+  const stage = $("stage"), before = canvas.getBoundingClientRect();
+  const x = (pointer[0] - before.left) / before.width, y = (pointer[1] - before.top) / before.height;
+  zoom = wanted;
+  fit();
+  const after = canvas.getBoundingClientRect();
+  stage.scrollLeft += after.left + x * after.width - pointer[0];
+  stage.scrollTop += after.top + y * after.height - pointer[1];
+}
+
 function tell() {
   const item = items[number], counts = { accepted: 0, rejected: 0, skipped: 0 };
   for (const one of items) if (one.decision) counts[one.decision]++;
@@ -72,7 +83,7 @@ function tell() {
   for (const button of document.querySelectorAll("#tools button")) {
     button.classList.toggle("on", button.dataset.do === tool);
   }
-  const present = [...new Set([...labels, target])].filter((value) => value).sort((a, b) => a - b);
+  const present = [...new Set(labels).add(target)].filter((value) => value).sort((a, b) => a - b);
   $("targets").replaceChildren(...present.map((value) => {
     const button = document.createElement("button");
     button.textContent = `Target ${value}`;
@@ -161,8 +172,8 @@ const actions = {
   unstroke() { if (strokes.length) labels = strokes.pop(); },
   target() { target = Math.min(mostTargets, Math.max(0, ...new Set(labels)) + 1); },
   hide() { hidden = !hidden; },
-  in() { zoom = Math.min(8, zoom * 1.5); fit(); },
-  out() { zoom = Math.max(1, zoom / 1.5); fit(); },
+  in: () => magnify(Math.min(8, zoom * 1.5)),
+  out: () => magnify(Math.max(1, zoom / 1.5)),
   type() { words.focus(); words.select(); },
   async ask() {
     say("asking…", true);
@@ -181,16 +192,21 @@ const keys = {
 };
 
 async function act(name) {
-  if (busy) return;
+  if (busy) {
+    if (waiting.length < 3) waiting.push(name); // who types fast means the item that comes next
+    return;
+  }
   busy = true;
   try {
     await actions[name]();
   } catch (error) {
+    waiting = [];
     say(error instanceof TypeError ? "No answer: does ivm-ros label still run?" : error.message);
   }
   busy = false;
   tell();
   paint();
+  if (waiting.length) await act(waiting.shift());
 }
 
 document.addEventListener("keydown", (event) => {
@@ -225,6 +241,7 @@ canvas.addEventListener("pointerdown", (event) => {
   paint();
 });
 canvas.addEventListener("pointermove", (event) => {
+  pointer = [event.clientX, event.clientY];
   if (!drag) return;
   const [x, y] = where(event);
   if (tool !== "box") {
