@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 import numpy as np
 
 from ivm_ros.bench.suite import Alternative, Comparison, Options, finished, require_agreement
+from ivm_ros.bench.timing import Elapsed, Plan, Seconds, interleave
 from ivm_ros.clip import load_clip
-from ivm_ros.grounding import Grounding
+from ivm_ros.grounding import Grounding, Image
+from ivm_ros.models.ivm_tiny.grounder import TinyGrounder
 from ivm_ros.models.registry import load
 
 _TOLERANCE = 1e-3  # of probabilities, in float32
+_ROUNDED = 0.05  # of probabilities, with a picture's half in bfloat16
 
 
 def suite(options: Options) -> Iterator[Comparison]:
-    """Compare the parts of one frame's work, and four instructions one by one with four together."""
-    grounder = load("ivm-tiny", device=options.device)
+    """Compare engines, the parts of one frame's work, and four instructions one by one and together."""
     clip = load_clip()
     image = next(clip.frames())
     instructions = list(clip.instructions)[:4]
+    yield _engines(options.device, image, instructions)
+    grounder = load("ivm-tiny", device=options.device)
     first, second = instructions[:2]
     features = grounder.encode(image)
 
@@ -46,6 +50,70 @@ def suite(options: Options) -> Iterator[Comparison]:
             Alternative("ground many", "in one pass", together, numbers={"difference": difference}),
         ),
     )
+
+
+def _engines(device: str, image: Image, instructions: list[str]) -> Comparison:
+    """Compare whole frames, picture to targets, by what runs them; each against PyTorch that reads anew."""
+    one = instructions[:1]
+    by_torch = _loaded(device, engine="torch")
+    default = _loaded(device)
+    ways: dict[str, tuple[str, str, Callable[[], list[Grounding]]]] = {
+        "words read anew": ("PyTorch", "reading_anew", _frame(by_torch, image, one, forgetting=True)),
+        "PyTorch": ("words remembered, as below", "torch", _frame(by_torch, image, one)),
+    }
+    limits = {"PyTorch": _TOLERANCE, "default": _TOLERANCE}
+    if default.network.engine == "onnx":
+        ways["ONNX Runtime"] = ("", "onnx", _frame(_loaded(device, engine="onnx"), image, one))
+        limits["ONNX Runtime"] = _TOLERANCE
+    ways["default"] = (f"engine auto: {default.network.engine}", "", _frame(default, image, one))
+    rounded = _loaded(device, precision="bfloat16")
+    ways["bfloat16"] = ("default with precision=bfloat16", "bfloat16", _frame(rounded, image, one))
+    limits["bfloat16"] = _ROUNDED
+    ways["four instructions"] = ("default, in one pass", "four", _frame(default, image, instructions))
+    plain = ways["words read anew"][2]
+    numbers: dict[str, dict[str, float]] = {name: {} for name in ways}
+    for name, limit in limits.items():
+        apart = largest_difference(plain, ways[name][2])
+        numbers[name]["difference"] = require_agreement(f"heatmaps of {name}", apart, limit)
+    four = largest_difference(_frame(by_torch, image, instructions), ways["four instructions"][2])
+    numbers["four instructions"]["difference"] = require_agreement("heatmaps of four", four, _TOLERANCE)
+    runs = {name: run for name, (_, _, run) in ways.items()}
+
+    def measure(plan: Plan, elapsed: Elapsed) -> Mapping[str, Seconds]:
+        times = interleave(runs, plan, elapsed=elapsed)
+        for name, seconds in times.items():
+            numbers[name]["fps"] = 1.0 / float(np.median(seconds))
+            numbers[name]["fps_undisturbed"] = 1.0 / float(seconds.min())
+        return times
+
+    return Comparison(
+        f"ivm-tiny, {image.shape[1]}x{image.shape[0]}, picture to targets, by engine",
+        tuple(
+            Alternative(name, what, key=key, numbers=numbers[name]) for name, (what, key, _) in ways.items()
+        ),
+        measure=measure,
+        percentiles=(99,),
+    )
+
+
+def _loaded(device: str, **options: str) -> TinyGrounder:
+    grounder = load("ivm-tiny", device=device, **options)
+    if not isinstance(grounder, TinyGrounder):
+        raise TypeError(f"expected ivm-tiny to be a TinyGrounder, got {type(grounder).__name__}")
+    return grounder
+
+
+def _frame(
+    grounder: TinyGrounder, image: Image, texts: list[str], forgetting: bool = False
+) -> Callable[[], list[Grounding]]:
+    """Return what a node does with each frame."""
+
+    def run() -> list[Grounding]:
+        if forgetting:
+            grounder.network.forget()
+        return grounder.ground_many(grounder.encode(image), texts)
+
+    return run
 
 
 def largest_difference(plain: Callable[[], list[Grounding]], other: Callable[[], list[Grounding]]) -> float:

@@ -52,6 +52,10 @@ class TinyNetwork:
         """Return (N, height / 2, width / 2) mask logits and (N,) existence logits of N texts on a picture."""
         return self._words(seen, self._read(texts))
 
+    def forget(self) -> None:
+        """Forget all instructions: the next of them are read anew."""
+        self._read.cache_clear()
+
 
 def torch_halves(
     model: IvmTiny, device: torch.device, precision: torch.dtype = torch.float32
