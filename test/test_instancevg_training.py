@@ -29,7 +29,13 @@ from ivm_ros.models.instancevg.config import InstanceVgConfig
 from ivm_ros.models.instancevg.folder import read_checkpoint
 from ivm_ros.models.instancevg.small import write_small
 from ivm_ros.training.instancevg import calibrate, start
-from ivm_ros.training.instancevg.concepts import IGNORE, ConceptHead, concept_classes, concept_loss
+from ivm_ros.training.instancevg.concepts import (
+    IGNORE,
+    ConceptHead,
+    asked_classes,
+    concept_classes,
+    concept_loss,
+)
 from ivm_ros.training.instancevg.examples import collate, prepared
 from ivm_ros.training.instancevg.losses import LossRules
 from ivm_ros.training.instancevg.run import InstanceVgTraining, _rate_of, run_training
@@ -327,8 +333,9 @@ def test_cells_have_the_kind_and_colour_of_what_is_there():
 def test_each_cell_is_said_by_its_own_patch():
     head = ConceptHead(8)
     patches = torch.randn(1, 9, 8)
-    kinds, colors = head(patches)
+    kinds, colors, asked = head(patches)
     assert kinds.shape == (1, len(KINDS) + 1, 6, 6) and colors.shape == (1, len(COLOR_NAMES), 6, 6)
+    assert asked.shape == (1, 2, 6, 6)
     patches[0, 5] += 1.0  # the middle row's last
     moved = (head(patches)[0] != kinds).any(dim=1)[0]
     assert moved.nonzero().tolist() == [[2, 4], [2, 5], [3, 4], [3, 5]]
@@ -345,6 +352,25 @@ def test_the_loss_of_concepts_falls_to_nothing_and_looks_away_from_what_has_none
     assert float(concept_loss((kinds, colors), classes)) == pytest.approx(0.0, abs=1e-6)
     without = torch.full_like(classes, IGNORE)
     assert float(concept_loss((kinds, colors), without)) == 0.0
+
+
+def test_cells_are_asked_for_where_the_targets_are():
+    masks, ignored = np.zeros((2, 6, 8), np.bool_), np.zeros((6, 8), np.bool_)
+    masks[0, :3, :4] = masks[1, 3:, 4:] = ignored[3:, :4] = True
+    assert asked_classes(masks, None, (6, 8), 2).tolist() == [[[1, 0], [0, 1]]]
+    assert asked_classes(masks, ignored, (6, 8), 2).tolist() == [[[1, 0], [IGNORE, 1]]]
+    assert asked_classes((), None, (6, 8), 2).tolist() == [[[0, 0], [0, 0]]]
+
+
+def test_what_is_asked_for_counts_as_much_as_all_the_rest():
+    classes = torch.tensor([[[[0, 0, 0, 0]], [[IGNORE] * 4], [[1, 0, 0, 0]]]])
+    kinds, colors = torch.zeros(1, len(KINDS) + 1, 1, 4), torch.zeros(1, len(COLOR_NAMES), 1, 4)
+    kinds[:, 0] = 50.0
+    asked = torch.zeros(1, 2, 1, 4)
+    assert float(concept_loss((kinds, colors, asked), classes)) == pytest.approx(np.log(2))
+    assert float(concept_loss((kinds, colors, asked), classes, words=False)) == pytest.approx(0.0, abs=1e-6)
+    asked[0, 1, 0, 0] = 50.0
+    assert float(concept_loss((kinds, colors, asked), classes)) == pytest.approx(np.log(2) / 2)
 
 
 def test_concepts_are_learned_first_and_left_behind(files, tmp_path):
@@ -421,14 +447,12 @@ def test_a_wide_start_keeps_the_size_of_what_passes_through(tmp_path):
 def test_a_threshold_is_chosen_on_held_out_samples_and_kept_in_the_folder(files, tmp_path):
     write_small(tmp_path / "model", TINY, TEXTS)
     held_out = HeldOut(data(files)[0], 6)
-    worths = calibrate.calibrate(tmp_path / "model", held_out)
-    assert [*worths] == [*calibrate.THRESHOLDS]
-    chosen = calibrate.best(worths)
-    assert worths[chosen] == max(worths.values())
-    absent = sum(not sample.present for sample in held_out)
-    assert worths[0.8] == pytest.approx(absent / 6)  # untrained, it is never so sure
+    chosen = calibrate.calibrate(tmp_path / "model", held_out, keep=1.0)
+    assert chosen.kept == 1.0 and 0.01 < chosen.threshold < 0.7
     grounder = ivm_ros.load("instancevg", checkpoint=tmp_path / "model", device="cpu")
-    assert grounder.rules.score_threshold == chosen
+    assert grounder.rules.score_threshold == chosen.threshold
+    found = [bool(grounder(sample.image, sample.instruction).targets) for sample in held_out]
+    assert all(found[index] for index, sample in enumerate(held_out) if sample.present)
     own = ivm_ros.load("instancevg", checkpoint=tmp_path / "model", device="cpu", score_threshold="0.3")
     assert own.rules.score_threshold == 0.3
     untouched = ivm_ros.load("instancevg", checkpoint=files / "tiny", device="cpu")
@@ -439,8 +463,13 @@ def test_a_threshold_is_chosen_on_held_out_samples_and_kept_in_the_folder(files,
         calibrate.calibrate(files, held_out)
 
 
-def test_the_best_threshold_is_the_highest_of_equals():
-    assert calibrate.best({0.1: 0.2, 0.3: 0.5, 0.5: 0.5, 0.7: 0.4}) == 0.5
+def test_the_highest_threshold_that_keeps_enough():
+    present, absent = np.array([0.205, 0.35, 0.6, 0.9]), np.array([0.1, 0.25, 0.34, 0.8])
+    assert calibrate.choose(present, absent, 1.0) == calibrate.Calibrated(0.2, 1.0, 0.25)
+    assert calibrate.choose(present, absent, 0.75) == calibrate.Calibrated(0.34, 0.75, 0.75)
+    assert calibrate.choose(np.array([0.3]), absent, 1.0).threshold == 0.29  # which is below it
+    assert calibrate.choose(np.array([0.001]), absent, 1.0) == calibrate.Calibrated(0.01, 0.0, 0.0)
+    assert np.isnan(calibrate.choose(present, np.array([]), 1.0).rejected)
 
 
 def test_the_command_trains_and_refuses_other_models_options(files, tmp_path):

@@ -1,6 +1,6 @@
 """Choose the score above which a query is a target, on held-out samples, and write it into a model's folder.
 
-python -m ivm_ros.training.instancevg.calibrate RUN/best --store STORE
+python -m ivm_ros.training.instancevg.calibrate RUN/last --store STORE
 
 The published threshold of 0.7 suits the published training. A model that was trained for an hour is less sure
 of itself, and finds nothing at 0.7.
@@ -8,8 +8,8 @@ of itself, and finds nothing at 0.7.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import replace
+import math
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Optional
 
@@ -21,71 +21,78 @@ from rich.progress import track
 
 from ivm_ros.checkpoints import CheckpointError
 from ivm_ros.datasets.samples import Dataset, Sample
-from ivm_ros.evaluation.overlap import mask_overlap
 from ivm_ros.models.instancevg.folder import CONFIG, read_checkpoint
 from ivm_ros.models.instancevg.grounder import InstanceVgGrounder
 from ivm_ros.models.instancevg.reading import Answer
 from ivm_ros.training.samples import HeldOut, open_held_out
 
-THRESHOLDS = (0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8)
+LOWEST, HIGHEST = 0.01, 0.99
+"""Bounds of a threshold."""
 
 
-def worth(grounder: InstanceVgGrounder, held_out: Dataset[Sample]) -> dict[float, float]:
-    """Return how good the answers are by threshold.
+@dataclass(frozen=True)
+class Calibrated:
+    """What was chosen.
 
-    That is gRefCOCO's gIoU: the mean over all samples of the merged mask's overlap (IoU) with all targets;
-    where there is none, 1 if nothing was found, else 0.
+    Attributes:
+        threshold: the highest, of two digits, that keeps the wanted share.
+        kept: share of the texts with a target for which something is found.
+        rejected: share of the texts without one for which nothing is found; NaN where there are none.
+    """
+
+    threshold: float
+    kept: float
+    rejected: float
+
+
+def choose(present: np.ndarray, absent: np.ndarray, keep: float) -> Calibrated:
+    """Return the highest threshold that keeps a share of what is there.
 
     Args:
-        grounder: of any threshold; how else answers are read is taken from it.
-        held_out: samples with masks, of which some should have no target.
+        present: (N,) highest score of each text with a target; N is at least 1.
+        absent: (M,) of each text without one.
+        keep: the share.
     """
-    rules = [replace(grounder.rules, score_threshold=value) for value in THRESHOLDS]
-    scores = []
-    for sample in track(held_out, "asking", len(held_out)):
-        features = grounder.encode(sample.image)
-        found = grounder.look(features, [sample.instruction])
-        answers = [Answer(found, 0, grounder.model.config.image_size, features.size, rule) for rule in rules]
-        scores.append([_score(answer, sample) for answer in answers])
-    return dict(zip(THRESHOLDS, np.mean(scores, axis=0).tolist(), strict=True))
+    needed = max(math.ceil(keep * len(present) - 1e-9), 1)
+    least = float(np.sort(present)[-needed])
+    # a score has to be above the threshold
+    threshold = round(min(max((math.ceil(least * 100) - 1) / 100, LOWEST), HIGHEST), 2)
+    rejected = float((absent <= threshold).mean()) if len(absent) else math.nan
+    return Calibrated(threshold, float((present > threshold).mean()), rejected)
 
 
-def _score(answer: Answer, sample: Sample) -> float:
-    reading = answer.read()
-    if not sample.present:
-        return float(not reading.found)
-    if not reading.found:
-        return 0.0
-    truth = np.logical_or.reduce(list(sample.masks))
-    intersection, union = mask_overlap(reading.mask, truth, sample.ignored)
-    return intersection / union
-
-
-def best(worths: Mapping[float, float]) -> float:
-    """Return the threshold of the best answers; of equals the highest."""
-    return max(worths, key=lambda threshold: (worths[threshold], threshold))
-
-
-def calibrate(folder: Path, held_out: Dataset[Sample]) -> dict[float, float]:
-    """Write the best threshold into a folder's configuration, and return `worth`.
+def calibrate(folder: Path, held_out: Dataset[Sample], keep: float = 0.95) -> Calibrated:
+    """Write the threshold that suits held-out samples into a folder's configuration, and return it.
 
     Args:
         folder: as training or `ivm-ros convert` wrote it.
-        held_out: samples with masks.
+        held_out: samples, some of them with a target.
+        keep: share of those for which something must be found.
 
     Raises:
         CheckpointError: it is no such folder.
-        ValueError: there are no samples.
+        ValueError: no sample has a target.
     """
     if not (folder / CONFIG).is_file():
         raise CheckpointError(f"expected a folder with a {CONFIG} that training wrote, got {folder}")
-    if not len(held_out):
-        raise ValueError("expected held-out samples to choose a threshold by, got none")
     model, tokenizer = read_checkpoint(folder, torch.float32, torch.device("cpu"))
-    worths = worth(InstanceVgGrounder(model, tokenizer, targets="all"), held_out)
-    config = replace(model.config, score_threshold=best(worths))
+    grounder = InstanceVgGrounder(model, tokenizer)
+    scores: dict[bool, list[float]] = {True: [], False: []}
+    for sample in track(held_out, "asking", len(held_out)):
+        scores[sample.present].append(_highest(grounder, sample))
+    if not scores[True]:
+        raise ValueError("expected held-out samples with targets to choose a threshold by, got none")
+    chosen = choose(np.array(scores[True]), np.array(scores[False]), keep)
+    config = replace(model.config, score_threshold=chosen.threshold)
     (folder / CONFIG).write_text(config.to_json(), encoding="utf-8")
-    return worths
+    return chosen
+
+
+def _highest(grounder: InstanceVgGrounder, sample: Sample) -> float:
+    features = grounder.encode(sample.image)
+    found = grounder.look(features, [sample.instruction])
+    answer = Answer(found, 0, grounder.model.config.image_size, features.size, grounder.rules)
+    return float(answer.read().scores.max(initial=0.0))
 
 
 def main(
@@ -97,14 +104,15 @@ def main(
     ] = None,
     root: Annotated[Optional[Path], typer.Option(help="Of a published dataset.")] = None,  # noqa: UP045
     held_out: Annotated[int, typer.Option(min=1, help="Most samples to ask.")] = 500,
+    keep: Annotated[float, typer.Option(min=0.5, max=1.0, help="Share of what is there to find.")] = 0.95,
 ) -> None:
     """Choose a model's threshold."""
     items = open_held_out(data, root, store)
     if items is None:
         raise ValueError("expected --store or --data to choose a threshold by, got none")
-    worths = calibrate(folder, HeldOut(items, held_out))
-    show({threshold: round(value, 3) for threshold, value in worths.items()})
-    show(f"score_threshold {best(worths)} written to {folder / CONFIG}")
+    chosen = calibrate(folder, HeldOut(items, held_out), keep)
+    show(f"kept {chosen.kept:.3f} of what is there, rejected {chosen.rejected:.3f} of what is not")
+    show(f"score_threshold {chosen.threshold} written to {folder / CONFIG}")
 
 
 if __name__ == "__main__":

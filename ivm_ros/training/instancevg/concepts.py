@@ -17,14 +17,16 @@ from torch import Tensor, nn
 
 from ivm_ros.datasets.tabletop.scene import SceneObject
 from ivm_ros.datasets.tabletop.vocabulary import COLORS, KINDS
+from ivm_ros.grounding import Mask
 
 CELLS = 2
-"""Cells along a side of a patch; each has a kind and a colour."""
+"""Cells along a side of a patch; each has a kind, a colour, and is asked for or not."""
 
 IGNORE = -100
 """Class of cells that no loss looks at; the default of torch's cross entropy."""
 
 _KINDS, _COLORS = tuple(KINDS), tuple(COLORS)
+_SIZES = (len(_KINDS) + 1, len(_COLORS), 2)
 _BACKGROUND = 0.1  # weight of its cells
 
 
@@ -40,7 +42,7 @@ def concept_classes(
 
     Returns:
         (2, cells, cells): a place in `KINDS`, or their number for the background; a place in `COLORS`, or
-        `IGNORE` where there is none.
+        `IGNORE` where there is none. Whether a cell is asked for is a third plane, of `asked_classes`.
     """
     tables = np.full((2, 256), IGNORE, np.int64)
     tables[0, 0] = len(_KINDS)
@@ -52,8 +54,27 @@ def concept_classes(
     return tables[:, coarse]
 
 
+def asked_classes(
+    masks: Sequence[Mask], ignored: Mask | None, shape: tuple[int, int], cells: int
+) -> npt.NDArray[np.int64]:
+    """Return (1, cells, cells): 1 where a target is, 0 elsewhere, `IGNORE` on ignored pixels.
+
+    Args:
+        masks: (H, W) of the targets; there may be none.
+        ignored: (H, W), or None.
+        shape: height and width of the picture.
+        cells: as above.
+    """
+    asked = np.zeros(shape, np.int16)
+    for mask in masks:
+        asked[mask] = 1
+    if ignored is not None:
+        asked[ignored] = IGNORE
+    return cv2.resize(asked, (cells, cells), interpolation=cv2.INTER_NEAREST).astype(np.int64)[None]
+
+
 class ConceptHead(nn.Module):
-    """Patches to the kinds and colours of their cells.
+    """Patches to the kinds and colours of their cells, and to what the words ask for.
 
     Args:
         width: of the encoder's tokens.
@@ -61,27 +82,39 @@ class ConceptHead(nn.Module):
 
     def __init__(self, width: int) -> None:
         super().__init__()
-        self.linear = nn.Linear(width, CELLS * CELLS * (len(_KINDS) + 1 + len(_COLORS)))
+        self.linear = nn.Linear(width, CELLS * CELLS * sum(_SIZES))
 
-    def forward(self, patches: Tensor) -> tuple[Tensor, Tensor]:
-        """Return (B, K + 1, c, c) and (B, C, c, c) logits of (B, g * g, E) patches; c is g * `CELLS`."""
+    def forward(self, patches: Tensor) -> tuple[Tensor, ...]:
+        """Return (B, n, c, c) logits of kinds, colours and being asked for, of (B, g * g, E) patches.
+
+        n is the number of classes, c is g * `CELLS`.
+        """
         grid = round(patches.shape[1] ** 0.5)
         logits = self.linear(patches).transpose(1, 2).unflatten(2, (grid, grid))
-        kinds, colors = F.pixel_shuffle(logits, CELLS).split([len(_KINDS) + 1, len(_COLORS)], dim=1)
-        return kinds, colors
+        return F.pixel_shuffle(logits, CELLS).split(_SIZES, dim=1)
 
 
-def concept_loss(found: tuple[Tensor, Tensor], classes: Tensor) -> Tensor:
-    """Return the cross entropies of kind and colour, summed; the background counts little.
+def concept_loss(found: Sequence[Tensor], classes: Tensor, words: bool = True) -> Tensor:
+    """Return the cross entropies of kind, colour and being asked for, summed; the background counts little.
+
+    Targets are few: all cells that are asked for count as much as all others.
 
     Args:
         found: of `ConceptHead`.
-        classes: (B, 2, c, c) of `concept_classes`.
+        classes: (B, 3, c, c) of `concept_classes` and `asked_classes`.
+        words: were read, so that being asked for is learned.
     """
     weights = torch.where(classes[:, 0] == len(_KINDS), _BACKGROUND, 1.0)
     total = classes.new_zeros((), dtype=torch.float32)
-    for index, logits in enumerate(found):
+    for index, logits in enumerate(found[: 3 if words else 2]):
         counted = weights * (classes[:, index] != IGNORE)
+        if index == 2:
+            counted = _balanced(counted, classes[:, index] == 1)
         values = F.cross_entropy(logits, classes[:, index], reduction="none")
         total = total + (values * counted).sum() / counted.sum().clamp(min=1e-6)
     return total
+
+
+def _balanced(weights: Tensor, asked: Tensor) -> Tensor:
+    few, others = weights * asked, weights * ~asked
+    return few / few.sum().clamp(min=1e-6) + others / others.sum().clamp(min=1e-6)

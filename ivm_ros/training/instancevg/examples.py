@@ -16,7 +16,7 @@ from ivm_ros.models.instancevg import text
 from ivm_ros.models.instancevg.preprocess import pixels, scale_factor, squash, squash_mask
 from ivm_ros.models.instancevg.text import Tokenizer
 from ivm_ros.training.batches import Items
-from ivm_ros.training.instancevg.concepts import concept_classes
+from ivm_ros.training.instancevg.concepts import asked_classes, concept_classes
 from ivm_ros.training.instancevg.matching import Truth
 from ivm_ros.training.samples import RenderedSample
 
@@ -30,7 +30,7 @@ class Example:
         ids: of the instruction.
         boxes: (n, 4) float32, as in `Truth`.
         masks: (n, S, S) bool.
-        concepts: of `concept_classes`, or None where they are not learned.
+        concepts: (3, c, c) of `concept_classes` and `asked_classes`, or None where they are not learned.
     """
 
     pixels: Tensor
@@ -49,7 +49,7 @@ class ExampleBatch(NamedTuple):
         padding: (B, L) bool, or None where all texts are of one length.
         boxes: of each sample.
         masks: of each sample.
-        concepts: (B, 2, c, c) int64, or None.
+        concepts: (B, 3, c, c) int64, or None.
     """
 
     pixels: Tensor
@@ -110,7 +110,9 @@ def prepared(sample: Sample, side: int, tokenizer: Tokenizer, cells: int = 0) ->
 def _concepts(sample: Sample, cells: int) -> Tensor:
     if not isinstance(sample, RenderedSample):
         raise ValueError("expected a rendered view to learn kinds and colours from, got another sample")
-    return torch.from_numpy(concept_classes(sample.objects, sample.instances, cells))
+    asked = asked_classes(sample.masks, sample.ignored, sample.instances.shape, cells)
+    kinds_colors = concept_classes(sample.objects, sample.instances, cells)
+    return torch.from_numpy(np.concatenate([kinds_colors, asked]))
 
 
 def collate(examples: Sequence[Example]) -> ExampleBatch:

@@ -71,7 +71,7 @@ class InstanceVgTask(nn.Module):
         with written_out_attention() if device == "cpu" else nullcontext():
             patches = self.model.encode(batch.pixels, batch.ids[:, :1]).image[:, 1:]
         with torch.autocast(device, enabled=False):
-            loss = self.weight * concept_loss(self.concepts(patches.float()), batch.concepts)
+            loss = self.weight * concept_loss(self.concepts(patches.float()), batch.concepts, words=False)
             if dist.is_available() and dist.is_initialized():  # which wants a gradient of every weight
                 loss = loss + 0 * torch.stack([w.sum() for w in self.parameters() if w.requires_grad]).sum()
         nothing = torch.zeros_like(loss)
