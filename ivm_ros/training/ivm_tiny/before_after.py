@@ -24,6 +24,7 @@ SHOWN = ("giou", "ciou", "acc_50", "n_acc", "t_acc")
 
 _ENOUGH = 20  # samples of each kind to choose a threshold by
 _KEEP = 0.95
+_SUREST = 0.5  # no threshold above: where all is told apart, the share to keep would put it next to 1
 
 
 def refit(grounder: TinyGrounder, held_out: Dataset[Sample]) -> tuple[Calibration, str]:
@@ -47,9 +48,10 @@ def refit(grounder: TinyGrounder, held_out: Dataset[Sample]) -> tuple[Calibratio
             "The threshold of masks was chosen on the validation pictures; that of existence is the start's, "
             f"since {absent} questions without a target are too few to choose by ({_ENOUGH} are enough)."
         )
+    fitted = replace(fitted, existence=min(fitted.existence, _SUREST))
     return fitted, (
         "The thresholds of existence and masks were chosen on the validation pictures too, so that "
-        f"{_KEEP:.0%} of the targets are kept there; on new pictures expect a little less."
+        f"at least {_KEEP:.0%} of the targets are kept there; on new pictures expect a little less."
     )
 
 

@@ -32,7 +32,7 @@ from ivm_ros.training.ivm_tiny.tuning import Collate, RenderedViews, TuningTask
 from ivm_ros.training.loop import Hooks, LoopSettings, cosine, train
 from ivm_ros.training.rates import rate_groups
 
-EPOCHS = 12
+EPOCHS = 8
 """How often each picture is seen, where no steps are given."""
 
 _FEWEST_STEPS = 100

@@ -1,0 +1,418 @@
+"""Fine-tuning ivm-tiny on own pictures: words stay true, it learns, resumes, and what it writes loads."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from random import Random
+
+import numpy as np
+import pytest
+import torch
+from rich.console import Console
+from typer.testing import CliRunner
+
+import ivm_ros
+from ivm_ros.checkpoints import CheckpointError, read_state_dict
+from ivm_ros.cli.app import app
+from ivm_ros.datasets.folder import Folder
+from ivm_ros.datasets.folder_writer import Answer, write_index, write_picture
+from ivm_ros.datasets.records import RecordError
+from ivm_ros.datasets.tabletop.scene import Scene, SceneObject
+from ivm_ros.datasets.tabletop.store import write_shard
+from ivm_ros.evaluation.comparison import compare
+from ivm_ros.models.ivm_tiny.config import TinyConfig
+from ivm_ros.models.ivm_tiny.grounder import Calibration, TinyGrounder, load_weights, save_weights
+from ivm_ros.models.ivm_tiny.model import IvmTiny
+from ivm_ros.training.ivm_tiny import finetune
+from ivm_ros.training.ivm_tiny.before_after import refit
+from ivm_ros.training.ivm_tiny.finetune import TinyTuning, run_tuning
+from ivm_ros.training.ivm_tiny.folder_parts import open_folder, pictures_of, split
+from ivm_ros.training.ivm_tiny.own_pictures import AskedPicture, OwnPictures, photographed
+from ivm_ros.training.ivm_tiny.true_words import asked_for, mirrored, names_color, names_place
+from ivm_ros.training.ivm_tiny.tuning import Collate, RenderedViews, TuningTask
+
+SMALL = TinyConfig(
+    width=64, height=48, widths=(8, 8, 12, 16), channels=16, heads=2, text_depth=1, decoder_depth=1,
+    buckets=256, embedding=8, decision=8, pixels=8,
+)  # fmt: skip
+COLORS = {"red": (220, 30, 30), "blue": (30, 60, 220)}
+QUESTIONS = ("the red square", "the blue square")
+
+
+def write_pictures(folder: Path, count: int, seed: int = 0, wrong: bool = False) -> Path:
+    """Write pictures of a red square on the left and, in every other, a blue one; two questions a picture."""
+    folder.mkdir()
+    generator = np.random.default_rng(seed)
+    entries = []
+    for number in range(count):
+        image, masks = np.full((48, 64, 3), 110, np.uint8), {}
+        for slot, color in enumerate(("red", "blue")[: 1 + number % 2]):
+            y, x = generator.integers(2, 28), 32 * slot + generator.integers(2, 12)
+            image[y : y + 16, x : x + 16] = COLORS[color]
+            masks[slot] = np.zeros((48, 64), np.bool_)
+            masks[slot][y : y + 16, x : x + 16] = True
+        asked = [Answer(QUESTIONS[0], (0,), "red"), Answer(QUESTIONS[1], (1,) if 1 in masks else (), "blue")]
+        entries += write_picture(folder, f"{number:03d}", image, masks, asked)
+    if wrong:
+        entries.insert(2, {**entries[0], "image": "missing.jpg"})
+    write_index(folder, entries)
+    return folder
+
+
+@pytest.fixture(autouse=True, scope="module")
+def one_thread():
+    """Use one thread: for such small networks several only wait for each other."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory) -> Path:
+    root = tmp_path_factory.mktemp("tuning")
+    write_pictures(root / "data", 12)
+    write_pictures(root / "other", 4, seed=1)
+    torch.manual_seed(0)
+    save_weights(IvmTiny(SMALL), root / "start.safetensors", {}, Calibration(existence=0.3, mask=0.35))
+    return root
+
+
+# words
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ("the red cup", "the red cup"),
+        ("the cup left of the plate", "the cup right of the plate"),
+        ("The cup on the LEFT", "The cup on the RIGHT"),
+        ("the leftmost cup to the right of the can", "the rightmost cup to the left of the can"),
+        ("the left-hand drawer", "the right-hand drawer"),
+        ("the cup right behind the plate", None),
+        ("the right cup", None),
+        ("what is left over", None),
+        ("the box that says milk", None),
+        ("turn the knob clockwise", None),
+    ],
+)
+def test_words_of_the_mirrored_picture(words, expected):
+    assert mirrored(words) == expected
+    if expected is not None:
+        assert mirrored(expected) == words  # twice mirrored is the picture itself
+
+
+@pytest.mark.parametrize(
+    ("words", "place", "color"),
+    [
+        ("the cup", False, False),
+        ("the blue cup", False, True),
+        ("the darker cup", False, True),
+        ("the cup on the left", True, False),
+        ("the nearest mug", True, False),
+        ("the spoon in the bowl", True, False),
+        ("my grandmother's ladle", False, False),
+        ("the second silver can", True, True),
+    ],
+)
+def test_what_words_depend_on(words, place, color):
+    assert (names_place(words), names_color(words)) == (place, color)
+
+
+def test_only_plain_noun_phrases_become_requests():
+    random = Random(0)
+    asked = {asked_for("the red cup", random) for _ in range(80)}
+    assert "the red cup" in asked and len(asked) > 5 and all("the red cup" in words for words in asked)
+    assert {asked_for("pick up the red cup", random) for _ in range(80)} == {"pick up the red cup"}
+
+
+# pictures
+
+
+def own(folder: Path, **options) -> OwnPictures:
+    opened = open_folder(folder)
+    return OwnPictures(opened, pictures_of(opened), (64, 48), **options)
+
+
+def red_pixels(picture: AskedPicture) -> np.ndarray:
+    image = picture.image.astype(int)
+    return image[..., 0] - image[..., 1:].max(axis=-1) > 60
+
+
+def test_a_changed_picture_still_shows_what_its_words_say(files):
+    pictures, seen = own(files / "data"), []
+    for seed in range(60):
+        picture = pictures.item(seed % 12, Random(seed))
+        assert picture.image.shape == (48, 64, 3) and picture.targets.shape == (3, 48, 64)
+        for words, target in zip(picture.texts, picture.targets, strict=True):
+            if "red" in words.lower():
+                found = red_pixels(picture)
+                assert (found & target).sum() / (found | target).sum() > 0.6
+                seen.append((int(target.sum()), float(np.nonzero(target)[1].mean())))
+    assert len({area for area, _ in seen}) > 10  # cropped
+    assert min(x for _, x in seen) < 24 < 40 < max(x for _, x in seen)  # mirrored
+
+
+def test_a_place_in_the_words_is_not_cropped_away_and_sides_are_swapped(tmp_path):
+    write_pictures(tmp_path / "data", 2)
+    index = tmp_path / "data" / "index.jsonl"
+    index.write_text(index.read_text().replace("the red square", "the red square on the left"))
+    pictures = own(tmp_path / "data")
+    areas, sides = set(), set()
+    for seed in range(40):
+        picture = pictures.item(1, Random(seed))
+        for words, target in zip(picture.texts, picture.targets, strict=True):
+            if "red" in words.lower():
+                areas.add(int(target.sum()))
+                left = float(np.nonzero(target)[1].mean()) < 32
+                assert ("left" if left else "right") in words.lower(), words
+                sides.add(left)
+    assert areas == {256} and sides == {True, False}
+    still = own(tmp_path / "data", flips=False)
+    assert all("left" in " ".join(still.item(1, Random(seed)).texts).lower() for seed in range(20))
+
+
+def test_a_named_color_keeps_its_balance():
+    gray = np.full((8, 8, 3), 120, np.uint8)
+    for seed in range(30):
+        kept = photographed(gray, True, Random(seed)).reshape(-1, 3).mean(axis=0)
+        assert np.ptp(kept) < 4 and 105 < kept.mean() < 135
+    spread = [
+        np.ptp(photographed(gray, False, Random(seed)).reshape(-1, 3).mean(axis=0)) for seed in range(30)
+    ]
+    assert max(spread) > 8
+
+
+def test_other_pictures_words_are_negatives_only_when_wanted_and_only_other_words(tmp_path):
+    write_pictures(tmp_path / "data", 4)
+    index = tmp_path / "data" / "index.jsonl"
+    lines = index.read_text().splitlines()
+    changed = [lines[0].replace("the red square", "the spoon"), *lines[2:4], lines[5].replace("blue ", "")]
+    index.write_text("\n".join(changed) + "\n")  # picture 1 has "the red square" and "the blue square"
+    without = {words.lower() for s in range(20) for words in own(tmp_path / "data").item(0, Random(s)).texts}
+    assert all("spoon" in words for words in without)
+    pictures, asked = own(tmp_path / "data", negatives=0.9), {}
+    for seed in range(40):
+        picture = pictures.item(1, Random(seed))
+        asked |= {w: t.any() for w, t in zip(picture.texts, picture.targets, strict=True) if "spoon" in w}
+        assert not any(words.lower().endswith("the square") for words in picture.texts)  # it may be there
+    assert asked and not any(asked.values())
+
+
+def test_a_bad_entry_is_replaced_and_named(tmp_path):
+    write_pictures(tmp_path / "data", 3, wrong=True)
+    pictures = own(tmp_path / "data")
+    assert len(pictures) == 4
+    with pytest.raises(RecordError, match="missing"):
+        pictures.item(pictures.pictures.index((2,)), Random(0))
+
+
+def test_without_a_validation_folder_the_last_pictures_are_held_out(files):
+    pictures, held_out, name = split(Folder(files / "data"), None)
+    assert len(pictures) == 10 and len(held_out) == 4 and "last 2 pictures" in name
+    trained = {entry for entries in pictures for entry in entries}
+    assert not trained & set(held_out.entries) and len(trained) == 20
+
+
+def test_too_little_to_score_on_is_refused(tmp_path):
+    write_pictures(tmp_path / "few", 3)
+    with pytest.raises(ValueError, match="at least 5 pictures"):
+        split(Folder(tmp_path / "few"), None)
+    index = tmp_path / "few" / "index.jsonl"
+    empty = [{**json.loads(line), "masks": [], "boxes": []} for line in index.read_text().splitlines()]
+    write_index(tmp_path / "few", empty)
+    with pytest.raises(ValueError, match="entry with a target in"):
+        split(Folder(tmp_path / "few"), tmp_path / "few")
+
+
+# the task
+
+
+def batch_of(folder: Path, extra=()):
+    pictures = own(folder)
+    return Collate(SMALL, 3)([*(pictures.item(index, Random(index)) for index in range(4)), *extra])
+
+
+def test_what_rests_rests_and_the_start_pulls(files):
+    task = TuningTask(load_weights(files / "start.safetensors")[0], 0.5, views=False).train()
+    before = {name: value.clone() for name, value in task.state_dict().items()}
+    optimizer = torch.optim.SGD([w for w in task.parameters() if w.requires_grad], 0.05)
+    first = task(batch_of(files / "data"))
+    assert float(first["distance"]) == 0
+    first["loss"].backward()
+    optimizer.step()
+    changed = {name for name, value in task.state_dict().items() if not torch.equal(value, before[name])}
+    assert any(name.startswith("model.image.stage16") for name in changed)
+    rests = ("model.image.stage4.", "model.anchor.", "model.relation.")
+    assert not [name for name in changed if name.startswith(rests) or "running" in name or "batches" in name]
+    second = task(batch_of(files / "data"))
+    squares = [(task.state_dict()[n] - before[n]).square().sum() for n in changed]
+    assert float(second["distance"]) == pytest.approx(0.5 * float(sum(squares)), rel=1e-4)
+    weights = own_terms(second)
+    assert second["loss"].item() == pytest.approx(weights + 0.5 * float(second["distance"]), rel=1e-4)
+
+
+def own_terms(terms) -> float:
+    return float((10 * terms["mask"] + terms["dice"] + terms["existence"]).detach())
+
+
+def write_views(folder: Path) -> Path:
+    folder.mkdir()
+    instances = np.zeros((48, 64), np.uint8)
+    instances[10:30, 10:30], instances[10:30, 40:60] = 1, 2
+    image = np.full((48, 64, 3), 120, np.uint8)
+    image[instances == 1], image[instances == 2] = COLORS["red"], COLORS["blue"]
+    cube = SceneObject(1, "cube", "red", None, None, 0.8, (-0.1, 0.0, 0.8))
+    ball = SceneObject(2, "ball", "blue", None, None, 0.9, (0.1, 0.0, 0.9))
+    scene = Scene(image, instances, None, (60.0, 60.0, 32.0, 24.0), (cube, ball))
+    write_shard(folder / "train-00000", [scene] * 4, [0, 0, 1, 1], [0, 1, 0, 1])
+    return folder
+
+
+def test_rendered_views_teach_what_own_pictures_cannot(files, tmp_path):
+    views = RenderedViews(write_views(tmp_path / "store"))
+    assert len(views) == 4
+    batch = batch_of(files / "data", [views.item(index, Random(index)) for index in range(2)])
+    assert batch.views is not None and len(batch.views.questions) == 6 and len(batch.images) == 4
+    task = TuningTask(load_weights(files / "start.safetensors")[0], 0.0, views=True)
+    terms = task(batch.to("cpu"))
+    terms["loss"].backward()
+    assert float(terms["views"]) > 0 and task.model.relation.weight.grad.abs().sum() > 0
+    with pytest.raises(ValueError, match="expected finished train shards"):
+        RenderedViews(tmp_path)
+
+
+# the run
+
+
+def wanted(files: Path, output: Path, **changes) -> TinyTuning:
+    small = TinyTuning(
+        output, files / "start.safetensors", steps=8, batch=4, rate=2e-3, device="cpu", save_every=3,
+        score_every=4, average=0.5,
+    )  # fmt: skip
+    return replace(small, **changes)
+
+
+@pytest.fixture(scope="module")
+def trained(files, tmp_path_factory) -> Path:
+    pytest.importorskip("accelerate", reason="needs the extra train")
+    output = tmp_path_factory.mktemp("run") / "run"
+    run_tuning(wanted(files, output, also=(files / "other",)), files / "data")
+    return output
+
+
+def test_what_it_writes_loads_and_is_reported(files, trained):
+    grounder = ivm_ros.load("ivm-tiny", checkpoint=trained / "best.safetensors", device="cpu")
+    assert grounder(np.zeros((48, 64, 3), np.uint8), "the red square").heatmap.shape == (48, 64)
+    report = json.loads((trained / "report.json").read_text())
+    assert [each["name"] for each in report["datasets"]][1] == str(files / "other")
+    held_out = split(Folder(files / "data"), None)[1]
+    before = TinyGrounder(*load_weights(files / "start.safetensors"), torch.device("cpu"))
+    found = compare("again", before, grounder, held_out, Console(quiet=True))
+    assert report["datasets"][0]["before"]["metrics"] == found.before.to_json()["metrics"]
+    assert report["datasets"][0]["after"]["metrics"] == found.after.to_json()["metrics"]
+    assert report["datasets"][0]["after"]["samples"] == 4
+    page = (trained / "report.html").read_text()
+    assert page.count('class="triple"') == 4 and page.count("data:image/jpeg") == 12
+    assert "http" not in page.replace("data:image", "") and "<script" not in page
+    assert "too few to choose by" in page
+    assert list(trained.glob("events.out.tfevents.*"))
+
+
+class BrokenOffError(RuntimeError):
+    pass
+
+
+def test_a_run_that_breaks_off_goes_on_to_the_same_numbers(files, trained, tmp_path, monkeypatch):
+    calls, forward = [], TuningTask.forward
+
+    def stopping(self, batch):
+        calls.append(1)
+        if len(calls) == 6:  # after the save at 3, and the score at 4
+            raise BrokenOffError
+        return forward(self, batch)
+
+    monkeypatch.setattr(TuningTask, "forward", stopping)
+    with pytest.raises(BrokenOffError):
+        run_tuning(wanted(files, tmp_path / "parts"), files / "data")
+    run_tuning(wanted(files, tmp_path / "parts", resume=True), files / "data")
+    for name in ("best", "last"):
+        first, second = (
+            read_state_dict(run / f"{name}.safetensors") for run in (trained, tmp_path / "parts")
+        )
+        assert all(torch.equal(value, second[key]) for key, value in first.items())
+    for run in (trained, tmp_path / "parts"):
+        (run / "numbers").write_text(json.dumps(json.loads((run / "report.json").read_text())["datasets"][0]))
+    assert (trained / "numbers").read_text() == (tmp_path / "parts" / "numbers").read_text()
+    with pytest.raises(CheckpointError, match=r"rate: 0\.002 there, 0\.001 here"):
+        run_tuning(wanted(files, tmp_path / "parts", resume=True, rate=1e-3), files / "data")
+
+
+def test_it_learns_a_handful_of_pictures(files, tmp_path):
+    pytest.importorskip("accelerate", reason="needs the extra train")
+    run = wanted(
+        files, tmp_path / "run", steps=80, batch=6, rate=5e-3, pull=0.0, encoder_share=1.0, average=0.9
+    )
+    run = replace(run, save_every=1000, score_every=1000)
+    scores = run_tuning(run, files / "data", files / "data")
+    report = json.loads((tmp_path / "run" / "report.json").read_text())
+    before = report["datasets"][0]["before"]["metrics"]["giou"]
+    assert before < 0.2 and scores["giou"] > before + 0.3
+
+
+class Certain(TinyGrounder):
+    """Says of every picture what a text ends with: "... 3" is an existence logit of 3."""
+
+    def look(self, features, texts):
+        heat = np.full((48, 64), 0.5, np.float32)
+        return [(heat, float(text.split()[-1]), 0.0) for text in texts]
+
+
+def test_thresholds_are_chosen_anew_only_where_there_is_enough(tmp_path):
+    def folder(present: int, absent: int) -> Folder:
+        path = tmp_path / f"{present}-{absent}"
+        path.mkdir()
+        mask = np.ones((48, 64), np.bool_)
+        image = np.zeros((48, 64, 3), np.uint8)
+        asked = [Answer(f"a thing {2 + i % 3}", (0,)) for i in range(present)]
+        asked += [Answer(f"nothing {-1 - i % 2}", ()) for i in range(absent)]
+        write_index(path, write_picture(path, "0", image, {0: mask}, asked))
+        return Folder(path)
+
+    start = Calibration(existence=0.9, mask=0.6)
+    grounder = Certain(IvmTiny(SMALL).eval(), start, torch.device("cpu"))
+    assert refit(grounder, folder(5, 30))[0] == start
+    some, said = refit(grounder, folder(25, 3))
+    assert some == replace(start, mask=0.3) and "3 questions without a target" in said
+    fitted, said = refit(grounder, folder(25, 25))
+    assert fitted.probability(2.0, 0.0) > 0.9 and fitted.probability(-1.0, 0.0) < 0.1
+    assert (fitted.existence, fitted.mask) == (0.5, 0.3) and "expect a little less" in said
+
+
+def test_the_command_trains_and_refuses_what_is_not_its_own(files, tmp_path):
+    pytest.importorskip("accelerate", reason="needs the extra train")
+    output = tmp_path / "run"
+    arguments = ["train", "--model", "ivm-tiny", "--output", str(output), "--device", "cpu", "--workers", "0"]
+    start = ["--checkpoint", str(files / "start.safetensors"), "--steps", "2", "--batch", "2"]
+    outcome = CliRunner().invoke(app, [*arguments, *start, "--data", str(files / "data")])
+    assert outcome.exit_code == 0, outcome.output
+    assert "best.safetensors" in outcome.stdout.replace("\n", "") and (output / "report.html").exists()
+    for more, problem in (
+        ([], "expected one --data"),
+        (["--data", str(files / "data"), "--mix", "x"], "--mix, which is of ivm alone"),
+        (["--data", str(files / "data"), "--size", "base"], "--size, which is of instancevg alone"),
+    ):
+        refused = CliRunner().invoke(app, [*arguments, *more])
+        assert refused.exit_code != 0 and problem in str(refused.exception)
+    other = CliRunner().invoke(app, ["train", "--output", str(output), "--negatives", "0.5"])
+    assert "--negatives, which is of ivm-tiny alone" in str(other.exception)
+
+
+def test_the_shipped_weights_are_the_start_where_none_is_named():
+    assert finetune.TinyTuning(Path("x")).checkpoint is None
+    model, _ = load_weights(finetune.WEIGHTS)
+    task = TuningTask(model, 0.0, views=False)
+    resting = sum(w.numel() for w in task.parameters() if not w.requires_grad)
+    assert 0 < resting < 0.1 * sum(w.numel() for w in task.parameters())
