@@ -16,7 +16,7 @@ from ivm_ros.cli.app import app
 from ivm_ros.datasets.folder import Folder
 from ivm_ros.grounding import Grounding, Target
 from ivm_ros.labelling.frames import block_is_for_validation, chosen
-from ivm_ros.labelling.items import Lines
+from ivm_ros.labelling.items import ACCEPTED, REJECTED, SKIPPED, Lines
 from ivm_ros.labelling.maps import (
     MOST_TARGETS,
     LabelError,
@@ -27,7 +27,7 @@ from ivm_ros.labelling.maps import (
     masks_of,
 )
 from ivm_ros.labelling.proposals import Choice, accept_all, check_same, propose
-from ivm_ros.labelling.session import ACCEPTED, REJECTED, SKIPPED, BusyError, Session
+from ivm_ros.labelling.session import BusyError, Session
 from ivm_ros.sources import Source, SourceFrame
 
 QUIET = Console(quiet=True)

@@ -16,6 +16,11 @@ PARTS = ("train", "validation")
 """Folders in the folder format, where a session has two."""
 
 
+ACCEPTED, REJECTED, SKIPPED = "accepted", "rejected", "skipped"
+DECISIONS = (ACCEPTED, REJECTED, SKIPPED)
+"""The mask is right; nothing in the picture matches; not to be used."""
+
+
 @dataclass(frozen=True)
 class Item:
     """One question about one frame.
@@ -51,6 +56,21 @@ class Item:
     def to_json(self) -> dict[str, Any]:
         """Return plain values; `Item(**values)` reads them."""
         return asdict(self)
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What a person said about an item.
+
+    Attributes:
+        decision: of `DECISIONS`.
+        instruction: the words, perhaps changed.
+        labels: path of the label map, relative to the session's folder; None but for what was accepted.
+    """
+
+    decision: str
+    instruction: str
+    labels: str | None
 
 
 def write_bytes(path: Path, data: bytes) -> None:

@@ -11,9 +11,9 @@ from rich.progress import BarColumn, Progress, TextColumn
 
 from ivm_ros.grounding import Grounder
 from ivm_ros.labelling.frames import block_is_for_validation, chosen
-from ivm_ros.labelling.items import PARTS, STATE, Item, write_bytes
+from ivm_ros.labelling.items import ACCEPTED, PARTS, STATE, Item, write_bytes
 from ivm_ros.labelling.maps import label_map
-from ivm_ros.labelling.session import ACCEPTED, Session
+from ivm_ros.labelling.session import Session
 from ivm_ros.sources import Source
 
 

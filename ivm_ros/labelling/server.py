@@ -7,24 +7,19 @@ other name can be pointed at it; a request that changes anything must say that i
 
 from __future__ import annotations
 
-import base64
-import binascii
 import hmac
 import json
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib.resources import files
 from threading import Lock
 from typing import Any
 
-import numpy as np
-
-from ivm_ros.datasets.records import is_finite
-from ivm_ros.grounding import InvalidInstructionError, check_instruction
-from ivm_ros.labelling.items import Item
-from ivm_ros.labelling.maps import MAX_PNG_BYTES, MOST_TARGETS, LabelError, cut_out, encode, label_map
+from ivm_ros.grounding import Grounding, Image, InvalidInstructionError
+from ivm_ros.labelling import answers
+from ivm_ros.labelling.maps import MAX_PNG_BYTES, LabelError
 from ivm_ros.labelling.session import Ask, Session
 
 HOST = "127.0.0.1"
@@ -81,16 +76,10 @@ class LabelServer(ThreadingHTTPServer):
         """Return the hosts that it answers to -> the origin of a page from there."""
         return {host: f"http://{host}" for host in (f"{n}:{self.server_port}" for n in (HOST, "localhost"))}
 
-    def ask(self, number: int, words: str) -> dict[str, Any]:
-        """Return the model's answer to other words about an item's picture."""
-        image = self.session.image(number)
+    def ask(self, image: Image, words: str) -> Grounding:
+        """Return the model's answer; one request at a time, as a model wants it."""
         with self._asking:
-            grounding = self._ask(image, words)
-        return {
-            "existence": round(grounding.existence, 4),
-            "found": grounding.found,
-            "mask": _base64(encode(label_map(grounding))),
-        }
+            return self._ask(image, words)
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -148,7 +137,7 @@ class _Handler(BaseHTTPRequestHandler):
             return (files("ivm_ros.labelling") / "page" / name).read_bytes(), kind
         session = self.server.session
         if path == "state":
-            return _json(_state(session)), "application/json"
+            return answers.encoded(answers.state(session)), "application/json"
         what, _, number = path.partition("/")
         if what in ("picture", "mask") and number.isascii() and number.isdigit() and len(number) < 9:
             item = session.item(int(number))
@@ -160,9 +149,10 @@ class _Handler(BaseHTTPRequestHandler):
     def _post(self, path: str) -> tuple[bytes, str]:
         if self.headers.get("Origin") != self.server.origins()[self.headers["Host"]]:
             raise RefusedError(HTTPStatus.FORBIDDEN, "expected a request of this page, got another Origin")
-        if path not in _POSTS:
+        if path not in answers.POSTS:
             raise RefusedError(HTTPStatus.NOT_FOUND, f"there is no {path!r} here")
-        return _json(_POSTS[path](self.server, self._body())), "application/json"
+        answer = answers.POSTS[path](self.server.session, self.server.ask, self._body())
+        return answers.encoded(answer), "application/json"
 
     def _body(self) -> dict[str, Any]:
         if self.headers.get_content_type() != "application/json":
@@ -181,92 +171,3 @@ class _Handler(BaseHTTPRequestHandler):
         if not isinstance(values, dict):
             raise LabelError(f"expected a JSON object, got {type(values).__name__}")
         return values
-
-
-def _state(session: Session) -> dict[str, Any]:
-    with session.lock:
-        return {"items": [_item(session, item) for item in session.items], "most_targets": MOST_TARGETS}
-
-
-def _item(session: Session, item: Item) -> dict[str, Any]:
-    decided = session.decision(item.number)
-    return {
-        "frame": item.frame,
-        "position": item.position,
-        "instruction": item.instruction if decided is None else decided.instruction,
-        "existence": item.existence,
-        "found": item.found,
-        "decision": None if decided is None else decided.decision,
-    }
-
-
-def _decide(server: LabelServer, values: Mapping[str, Any]) -> dict[str, Any]:
-    session, number = server.session, _number(values)
-    png = None
-    if values.get("mask") is not None:
-        try:
-            png = base64.b64decode(_text(values, "mask"), validate=True)
-        except (binascii.Error, ValueError) as error:
-            raise LabelError(f"expected a mask in base64: {error}") from error
-    session.item(number)
-    session.decide(number, _text(values, "decision"), _text(values, "instruction"), png)
-    return _item(session, session.item(number))
-
-
-def _undo(server: LabelServer, values: Mapping[str, Any]) -> dict[str, Any]:
-    number = server.session.undo()
-    if number is None:
-        return {"number": None}
-    return {"number": number, **_item(server.session, server.session.item(number))}
-
-
-def _cut(server: LabelServer, values: Mapping[str, Any]) -> dict[str, Any]:
-    image = server.session.image(_number(values))
-    box, point = values.get("box"), values.get("point")
-    corners = None
-    if box is not None:
-        corners = dict(zip(("x_min", "y_min", "x_max", "y_max"), _numbers("box", box, 4), strict=True))
-    place = None if point is None else _numbers("point", point, 2)
-    mask = cut_out(image, corners, None if place is None else (place[0], place[1]))
-    return {"mask": _base64(encode(mask.astype(np.uint8))), "pixels": int(mask.sum())}
-
-
-def _ask(server: LabelServer, values: Mapping[str, Any]) -> dict[str, Any]:
-    return server.ask(_number(values), check_instruction(values.get("instruction")))
-
-
-_POSTS: dict[str, Callable[[LabelServer, Mapping[str, Any]], dict[str, Any]]] = {
-    "decide": _decide,
-    "undo": _undo,
-    "cut": _cut,
-    "ask": _ask,
-}
-
-
-def _number(values: Mapping[str, Any]) -> int:
-    number = values.get("item")
-    if type(number) is not int:
-        raise LabelError(f"expected the number of an item, got {number!r:.40}")
-    return number
-
-
-def _text(values: Mapping[str, Any], name: str) -> str:
-    text = values.get(name)
-    if not isinstance(text, str):
-        raise LabelError(f"expected text for {name!r}, got {type(text).__name__}")
-    return text
-
-
-def _numbers(name: str, values: Any, count: int) -> list[float]:
-    given = values if isinstance(values, list) else []
-    if len(given) != count or not all(map(is_finite, given)):
-        raise LabelError(f"expected {count} numbers for {name!r}, got {values!r:.60}")
-    return [float(value) for value in given]
-
-
-def _json(values: Any) -> bytes:
-    return json.dumps(values, ensure_ascii=False, separators=(",", ":")).encode()
-
-
-def _base64(data: bytes) -> str:
-    return base64.b64encode(data).decode()

@@ -10,7 +10,6 @@ from __future__ import annotations
 import fcntl
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from threading import RLock
 from types import TracebackType
@@ -22,33 +21,23 @@ import numpy as np
 from ivm_ros.datasets.folder import INDEX
 from ivm_ros.datasets.folder_writer import box_around
 from ivm_ros.grounding import Grounding, Image, check_instruction
-from ivm_ros.labelling.items import STATE, Item, Lines, write_bytes
+from ivm_ros.labelling.items import (
+    ACCEPTED,
+    DECISIONS,
+    SKIPPED,
+    STATE,
+    Decision,
+    Item,
+    Lines,
+    write_bytes,
+)
 from ivm_ros.labelling.maps import LabelError, LabelMap, decode, encode, masks_of
-
-ACCEPTED, REJECTED, SKIPPED = "accepted", "rejected", "skipped"
-DECISIONS = (ACCEPTED, REJECTED, SKIPPED)
-"""The mask is right; nothing in the picture matches; not to be used."""
 
 Ask = Callable[[Image, str], Grounding]
 
 
 class BusyError(OSError):
     """Another process has the session."""
-
-
-@dataclass(frozen=True)
-class Decision:
-    """What a person said about an item.
-
-    Attributes:
-        decision: of `DECISIONS`.
-        instruction: the words, perhaps changed.
-        labels: path of the label map, relative to the session's folder; None but for what was accepted.
-    """
-
-    decision: str
-    instruction: str
-    labels: str | None
 
 
 class Session:
