@@ -155,6 +155,15 @@ def test_a_box_or_a_click_finds_the_object(disc, box, point):
     assert np.array_equal(found, cut_out(image, box, point))  # always the same
 
 
+def test_a_click_takes_one_of_two_alike_and_a_box_takes_both(disc):
+    image, true = disc
+    image[95:145, 245:275] = image[95:145, 185:215]  # of the disc's inside
+    both = true.copy()
+    both[95:145, 245:275] = True
+    assert overlap(cut_out(image, None, (200.0, 120.0)), true) > 0.9
+    assert overlap(cut_out(image, {"x_min": 160, "y_min": 82, "x_max": 283, "y_max": 158}, None), both) > 0.9
+
+
 def test_a_box_without_area_in_the_picture_is_refused_and_a_flat_one_is_no_error(disc):
     image, _ = disc
     outside = {"x_min": 400, "y_min": 10, "x_max": 500, "y_max": 60}
@@ -319,7 +328,7 @@ def test_the_command_labels_a_folder_of_pictures_and_eval_reads_it(tmp_path):
         image = np.full((96, 128, 3), 120, np.uint8)
         image[20:70, 10 + 30 * number : 50 + 30 * number] = generator.integers(0, 255, 3)
         cv2.imwrite(str(pictures / f"{number}.png"), image)
-    arguments = [str(pictures), str(tmp_path / "own"), "--instruction", "the box", "--every", "0"]
+    arguments = [str(pictures), str(tmp_path / "own"), "--instruction", "the box"]
     label(*arguments, "--accept-all", "--score", "0")
     state = tmp_path / "own" / "labelling"
     items = Lines(state / "items.jsonl").values

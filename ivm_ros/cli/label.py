@@ -49,7 +49,7 @@ def run_label(
     words = check_instructions(instructions)
     if folder.is_dir() and (folder / INDEX).exists() and not (folder / "labelling").is_dir():
         raise ValueError(f"expected a new folder, or one of ivm-ros label; {folder} has another dataset")
-    source = _open(spec, topic)
+    source = _open(spec, topic, choice.every)
     console = Console(stderr=True)
     grounder = model.load()
     with Session(folder) as session:
@@ -80,10 +80,12 @@ def _serve(server: LabelServer, browser: bool, console: Console) -> None:
             console.print()
 
 
-def _open(spec: str, topic: str) -> Source:
+def _open(spec: str, topic: str, every: float) -> Source:
+    """Open a recording; the pictures of a folder are as far apart as frames are wanted, so all are taken."""
     from ivm_ros.nodes.bag_source import is_bag, open_bag
 
-    source = open_bag(spec, topic) if is_bag(spec) else open_source(spec)
+    rate = 1 / every if every > 0 and Path(spec).is_dir() else 0.0
+    source = open_bag(spec, topic) if is_bag(spec) else open_source(spec, rate)
     if source.live:
         raise ValueError(f"expected a recording, got {source.name}; record it first, so that it can go on")
     return source

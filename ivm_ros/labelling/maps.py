@@ -130,12 +130,14 @@ def _grown(box: tuple[int, int, int, int], size: tuple[int, int]) -> tuple[int, 
 
 
 def _main_piece(found: Mask, sure: Mask) -> Mask:
-    """Drop specks: pieces under a tenth of the largest, unless they have a sure pixel."""
+    """Keep the pieces with a sure pixel; where none is sure, all but specks, under a tenth of the largest."""
     count, pieces, stats, _ = cv2.connectedComponentsWithStats(found.astype(np.uint8), connectivity=8)
     if count == 1:
         return found
+    if sure.any():
+        return np.isin(pieces, np.unique(pieces[sure & found]))
     areas = stats[:, cv2.CC_STAT_AREA]
-    kept = [n for n in range(1, count) if areas[n] >= 0.1 * areas[1:].max() or (sure & (pieces == n)).any()]
+    kept = [n for n in range(1, count) if areas[n] >= 0.1 * areas[1:].max()]
     return np.isin(pieces, kept)
 
 
