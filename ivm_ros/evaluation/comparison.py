@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+import numpy as np
 from rich.console import Console
 
 from ivm_ros.datasets.records import RecordError
@@ -12,7 +13,7 @@ from ivm_ros.datasets.samples import Dataset, Sample
 from ivm_ros.evaluation.report import COLUMNS, Report
 from ivm_ros.evaluation.results import Result, Skipped, measure
 from ivm_ros.evaluation.runner import progress_bar
-from ivm_ros.grounding import Grounder
+from ivm_ros.grounding import Grounder, Image
 
 
 class Pair(NamedTuple):
@@ -80,6 +81,8 @@ def compare(
         console: where progress is shown.
     """
     found = Comparison(name)
+    image: Image | None = None
+    features: list[Any] = []
     with progress_bar(console) as progress:
         for index in progress.track(range(len(dataset)), description=f"comparing on {name}"):
             try:
@@ -88,9 +91,16 @@ def compare(
                 for report in (found.before, found.after):
                     report.add(Skipped(index, str(error)))
                 continue
+            if image is None or not np.array_equal(
+                image, sample.image
+            ):  # questions about one follow each other
+                image, features = (
+                    sample.image,
+                    [grounder.encode(sample.image) for grounder in (before, after)],
+                )
             results = [
-                measure(index, sample, grounder(sample.image, sample.instruction))
-                for grounder in (before, after)
+                measure(index, sample, grounder.ground(features[place], sample.instruction))
+                for place, grounder in enumerate((before, after))
             ]
             found.before.add(results[0])
             found.after.add(results[1])
