@@ -279,6 +279,38 @@ def test_a_damaged_line_in_the_middle_is_named(tmp_path):
         Lines(path)
 
 
+@pytest.mark.parametrize(
+    ("name", "line", "words"),
+    [
+        ("items", {"part": "../elsewhere"}, "expected item 4 of a session"),
+        ("items", {"frame": "../x"}, "expected item 4 of a session"),
+        ("items", {"number": 2}, "expected item 4 of a session"),
+        ("items", {"existence": "much"}, "expected item 4 of a session"),
+        ("items", {"more": 1}, "expected item 4 of a session"),
+        ("decisions", {"item": 9}, "a decision about one of 4 items"),
+        ("decisions", {"decision": "perhaps"}, "a decision about one of 4 items"),
+        ("decisions", {"labels": "../../secret.png"}, "a decision about one of 4 items"),
+        ("decisions", {"labels": None}, "a decision about one of 4 items"),
+        ("decisions", {"decision": "undo"}, "the last decision to be taken back"),
+    ],
+)
+def test_a_file_that_somebody_changed_is_refused(session, name, line, words):
+    values = {
+        "items": {**session.items[3].to_json(), "number": 4},
+        "decisions": {
+            "item": 0,
+            "decision": "accepted",
+            "instruction": "x",
+            "labels": "labelling/answers/000000_000000.png",
+        },
+    }[name]
+    session.close()
+    with (session.folder / "labelling" / f"{name}.jsonl").open("a") as lines:
+        lines.write(json.dumps({**values, **line}) + "\n")
+    with pytest.raises(ValueError, match=words):
+        Session(session.folder)
+
+
 def test_two_processes_do_not_share_a_session(session):
     with pytest.raises(BusyError, match="another ivm-ros label"):
         Session(session.folder)

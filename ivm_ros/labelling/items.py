@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -17,8 +18,12 @@ PARTS = ("train", "validation")
 
 
 ACCEPTED, REJECTED, SKIPPED = "accepted", "rejected", "skipped"
+UNDO = "undo"
 DECISIONS = (ACCEPTED, REJECTED, SKIPPED)
 """The mask is right; nothing in the picture matches; not to be used."""
+
+
+_ANSWER = re.compile(rf"{STATE}/answers/\d+_\d+\.png")
 
 
 @dataclass(frozen=True)
@@ -54,8 +59,36 @@ class Item:
         return f"{STATE}/proposals/{self.number:06d}.png"
 
     def to_json(self) -> dict[str, Any]:
-        """Return plain values; `Item(**values)` reads them."""
+        """Return plain values; `read_item` reads them."""
         return asdict(self)
+
+
+def read_item(values: Mapping[str, Any], number: int) -> Item:
+    """Return the item of a line; raise `ValueError` unless it is one, of this number, inside the folder."""
+    kinds = {"number": int, "frame": str, "part": str, "position": float, "instruction": str}
+    kinds |= {"existence": float, "found": bool}
+    fits = values.keys() == kinds.keys() and all(
+        type(values[name]) is kind or (kind is float and type(values[name]) is int)
+        for name, kind in kinds.items()
+    )
+    inside = fits and values["part"] in (".", *PARTS) and values["frame"].isalnum()
+    if not inside or values["number"] != number:
+        raise ValueError(f"expected item {number} of a session, got {json.dumps(values)[:200]}")
+    return Item(**values)
+
+
+def read_decision(values: Mapping[str, Any], items: int) -> tuple[int, Decision | None]:
+    """Return item and decision of a line, None for one taken back; raise `ValueError` if it is no such line."""
+    number, decision, labels = (values.get(name) for name in ("item", "decision", "labels"))
+    if type(number) is int and 0 <= number < items:
+        if decision == UNDO:
+            return number, None
+        right = (
+            isinstance(labels, str) and _ANSWER.fullmatch(labels) if decision == ACCEPTED else labels is None
+        )
+        if decision in DECISIONS and right and isinstance(values.get("instruction"), str):
+            return number, Decision(str(decision), values["instruction"], labels)
+    raise ValueError(f"expected a decision about one of {items} items, got {json.dumps(values)[:200]}")
 
 
 @dataclass(frozen=True)

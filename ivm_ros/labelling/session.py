@@ -26,9 +26,12 @@ from ivm_ros.labelling.items import (
     DECISIONS,
     SKIPPED,
     STATE,
+    UNDO,
     Decision,
     Item,
     Lines,
+    read_decision,
+    read_item,
     write_bytes,
 )
 from ivm_ros.labelling.maps import LabelError, LabelMap, decode, encode, masks_of
@@ -64,7 +67,7 @@ class Session:
         self.lock = RLock()
         self._item_lines = Lines(state / "items.jsonl")
         self._log = Lines(state / "decisions.jsonl")
-        self.items = [Item(**values) for values in self._item_lines.values]
+        self.items = [read_item(values, n) for n, values in enumerate(self._item_lines.values)]
         self._stacks: dict[int, list[Decision]] = {}
         self._order: list[int] = []
         self._boxes: dict[str, dict[int, list[int]]] = {}
@@ -167,7 +170,7 @@ class Session:
             if not self._order:
                 return None
             number = self._order[-1]
-            line = {"item": number, "decision": "undo"}
+            line = {"item": number, "decision": UNDO}
             self._log.add(line)
             self._apply(line)
             self._settle(number)
@@ -182,19 +185,20 @@ class Session:
         return counts
 
     def _apply(self, line: Mapping[str, Any]) -> None:
-        number = line["item"]
-        if line["decision"] == "undo":
+        number, decided = read_decision(line, len(self.items))
+        if decided is not None:
+            self._order.append(number)
+            self._stacks.setdefault(number, []).append(decided)
+        elif self._order and self._order[-1] == number:
             self._order.pop()
             self._stacks[number].pop()
-            return
-        self._order.append(number)
-        decided = Decision(line["decision"], line["instruction"], line["labels"])
-        self._stacks.setdefault(number, []).append(decided)
+        else:
+            raise ValueError(f"expected the last decision to be taken back, got item {number}")
 
     def _settle(self, number: int) -> None:
         """Write an item's masks in the folder format, then the index, then drop masks that are not in it."""
         item, decided = self.items[number], self.decision(number)
-        part, kept = self.folder / item.part, set()
+        part, kept = self.folder / item.part, set[str]()
         if decided is not None and decided.labels is not None:
             for target, mask in masks_of(self._read(decided.labels)).items():
                 kept.add(self._mask_name(item, decided, target))
