@@ -78,7 +78,7 @@ def read_item(values: Mapping[str, Any], number: int) -> Item:
 
 
 def read_decision(values: Mapping[str, Any], items: int) -> tuple[int, Decision | None]:
-    """Return item and decision of a line, None for one taken back; raise `ValueError` if it is no such line."""
+    """Return item and decision of a line, None for one taken back; raise `ValueError` where it is none."""
     number, decision, labels = (values.get(name) for name in ("item", "decision", "labels"))
     if type(number) is int and 0 <= number < items:
         if decision == UNDO:
