@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from ivm_ros.datasets.tabletop.scene import Scene
 from ivm_ros.evaluation.fingerprint import fingerprint
 from ivm_ros.models.ivm_tiny.config import TinyConfig
-from ivm_ros.models.ivm_tiny.encoder import normalise
+from ivm_ros.models.ivm_tiny.encoder import Features, normalise
 from ivm_ros.models.ivm_tiny.model import Answer, IvmTiny
 from ivm_ros.training.ivm_tiny.data import Batch, ShardPool, make_batch
 from ivm_ros.training.ivm_tiny.losses import WEIGHTS, losses, total
@@ -163,7 +163,8 @@ class TuningTask(nn.Module):
         loss = total(terms)
         if batch.views is not None:
             features = self.model.image(_pixels(batch.views.images))
-            seen = losses(self.model(self.model.prepare(features), batch.views.texts), features, batch.views)
+            asked = Features(*(part.detach() for part in features))  # as in the training before: see `train`
+            seen = losses(self.model(self.model.prepare(asked), batch.views.texts), features, batch.views)
             terms["views"] = total(seen)
             loss = loss + terms["views"]
         distance = self._distance()
