@@ -1,0 +1,153 @@
+"""The suite `live`: ivm-tiny on a real ROS graph, from the camera's stamp to the mask's arrival.
+
+Three processes: the camera node with the recorded clip, the grounding node, and a node that listens to the
+mask alone, so that nothing is rendered, written or shown that a robot would not ask for.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import random
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import numpy as np
+
+from ivm_ros.bench.suite import Alternative, Comparison, Options
+from ivm_ros.bench.timing import Elapsed, Plan, Seconds, ratio
+
+RATE = 60.0
+"""Pictures that the camera makes a second: more than are asked for, so that the model is what limits."""
+_SECONDS = 6.0  # of each run
+_WARM = 0.5  # seconds at the beginning that do not count
+_PATIENCE = 60.0  # seconds until the first mask, at most
+_WAYS = {
+    "PyTorch": ("torch", ("engine=torch",)),
+    "default": ("", ()),
+    "bfloat16": ("bfloat16", ("precision=bfloat16",)),
+}
+"""By name: the key in the JSON, and the model's options."""
+
+
+def suite(options: Options) -> Iterator[Comparison]:
+    """Compare the engines of ivm-tiny in the node."""
+    if importlib.util.find_spec("rclpy") is None:
+        raise ImportError("needs ROS 2: expected the package rclpy, which is not installed")
+    numbers: dict[str, dict[str, float]] = {name: {} for name in _WAYS}
+    yield Comparison(
+        f"ivm-tiny in the node, 640x480 at {RATE:g} Hz: age of a mask when it comes, from the camera's stamp",
+        tuple(
+            Alternative(name, " ".join(model) or "as `load` picks", key=key, numbers=numbers[name])
+            for name, (key, model) in _WAYS.items()
+        ),
+        measure=lambda plan, elapsed: _measure(options.device, numbers, plan, elapsed),
+        percentiles=(50, 99),
+    )
+
+
+def _measure(
+    device: str, numbers: Mapping[str, dict[str, float]], plan: Plan, elapsed: Elapsed
+) -> dict[str, Seconds]:
+    """Run each way in turns until the ratios are as precise as the plan wants, or its time is over."""
+    started = time.perf_counter()
+    ages: dict[str, list[Seconds]] = {name: [] for name in _WAYS}
+    rates: dict[str, list[float]] = {name: [] for name in _WAYS}
+    while True:
+        for name, (_, model) in _WAYS.items():
+            seconds, fps = run_graph(device, model, _SECONDS)
+            ages[name].append(seconds)
+            rates[name].append(fps)
+            elapsed(time.perf_counter() - started)
+        times = {name: np.concatenate(runs) for name, runs in ages.items()}
+        fewest = min(map(len, times.values()))  # a ratio is of as many
+        paired = {
+            name: each[np.linspace(0, len(each) - 1, fewest).astype(int)] for name, each in times.items()
+        }
+        first, *others = paired.values()
+        precise = plan.precision is None or all(ratio(o, first).width <= plan.precision for o in others)
+        if precise or time.perf_counter() - started >= plan.limit:
+            for name, found in rates.items():
+                numbers[name].update(fps=float(np.median(found)), fps_best=max(found))
+            return paired
+
+
+def run_graph(device: str, model_options: Sequence[str], seconds: float) -> tuple[Seconds, float]:
+    """Run camera, grounding node and listener; return (masks,) ages in seconds, and masks a second.
+
+    Args:
+        device: of the model, as torch names it, or "auto".
+        model_options: of ivm-tiny, such as "engine=onnx".
+        seconds: from the first mask on.
+
+    Raises:
+        OSError: no mask came, or a node failed; the text has what they printed.
+    """
+    with tempfile.TemporaryDirectory() as name, ExitStack() as nodes:
+        folder = Path(name)
+        environment = {  # a graph of its own: no other robot hears it or is heard
+            **os.environ,
+            "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST",
+            "ROS_DOMAIN_ID": str(random.SystemRandom().randint(1, 100)),  # above, ports collide
+            "ROS_LOG_DIR": str(folder / "log"),
+        }
+        archive = folder / "masks.npz"
+        grounding = ["-p", "instruction:='the red cup'", "-p", f"device:='{device}'"]
+        if model_options:
+            grounding += ["-p", f"model_options:='{' '.join(model_options)}'"]
+        programs = {
+            "measuring.mask_listener": [str(archive), "--ros-args", "-r", "mask:=grounding/mask"],
+            "grounding_node": ["--ros-args", *grounding],
+            "camera_node": ["--ros-args", "-p", f"rate:={RATE}"],
+        }
+        running = [
+            nodes.enter_context(_process(folder, module, [*arguments, "-r", "__ns:=/live"], environment))
+            for module, arguments in programs.items()
+        ]
+        deadline = time.monotonic() + _PATIENCE
+        ready = folder / "masks.npz.first"
+        while not ready.exists() and time.monotonic() < deadline:
+            if any(node.poll() is not None for node in running):
+                break
+            time.sleep(0.05)
+        if ready.exists():
+            time.sleep(seconds)
+        nodes.close()  # the listener writes now
+        printed = "\n".join(log.read_text(errors="replace").strip() for log in sorted(folder.glob("*.txt")))
+        if not archive.exists():
+            raise OSError(f"the graph could not be measured:\n{printed}")
+        with np.load(archive) as found:
+            came, stamps = found["came"] * 1e-9, found["stamps"] * 1e-9
+        if not len(came):
+            raise OSError(f"expected masks, but none came:\n{printed}")
+        counted = came >= came[0] + _WARM
+        if counted.sum() < 2:
+            raise OSError(f"expected masks for {seconds:g} s, got {len(came)}:\n{printed}")
+        came, stamps = came[counted], stamps[counted]
+        return came - stamps, (len(came) - 1) / float(came[-1] - came[0])
+
+
+@contextmanager
+def _process(
+    folder: Path, module: str, arguments: Sequence[str], environment: Mapping[str, str]
+) -> Iterator[subprocess.Popen[bytes]]:
+    """Run a node of this package, and interrupt it at the end."""
+    command = [sys.executable, "-m", f"ivm_ros.nodes.{module}", *arguments]
+    with (folder / f"{module}.txt").open("wb") as log:
+        process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, env=environment)
+    try:
+        yield process
+    finally:
+        if process.poll() is None:
+            process.send_signal(signal.SIGINT)
+            try:
+                process.wait(10.0)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()

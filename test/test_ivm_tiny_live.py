@@ -1,0 +1,45 @@
+"""The suite `live`: masks of a real graph are counted and aged, and a graph that fails says why."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+pytest.importorskip("rclpy", reason="needs ROS 2")
+
+from ivm_ros.bench import live
+from ivm_ros.bench.suite import Options
+from ivm_ros.bench.timing import Plan
+
+
+def test_masks_of_a_real_graph_are_aged_from_the_cameras_stamp(monkeypatch):
+    monkeypatch.setattr(live, "_WARM", 0.0)
+    ages, fps = live.run_graph("cpu", ("engine=torch",), seconds=2.0)
+    assert len(ages) >= 2 and fps > 0
+    assert (ages > 0).all()
+
+
+def test_a_graph_that_cannot_work_says_what_its_nodes_said(monkeypatch):
+    monkeypatch.setattr(live, "_PATIENCE", 20.0)
+    with pytest.raises(OSError, match="an engine of auto, torch, onnx; got 'caffe'"):
+        live.run_graph("cpu", ("engine=caffe",), seconds=1.0)
+
+
+def test_ways_are_run_in_turns_and_compared_by_as_many_masks(monkeypatch):
+    asked = []
+
+    def run_graph(device, options, seconds):
+        asked.append(options)
+        return np.full(10 + len(asked), 0.02 if options else 0.01), 25.0 + len(asked)
+
+    monkeypatch.setattr(live, "run_graph", run_graph)
+    (comparison,) = live.suite(Options(device="cpu"))
+    times = comparison.times(Plan(precision=None), lambda: 0.0, lambda seconds: None)
+    assert asked == [("engine=torch",), (), ("precision=bfloat16",)]
+    assert {name: len(each) for name, each in times.items()} == dict.fromkeys(times, 11)
+    numbers = {each.name: each.numbers for each in comparison.alternatives}
+    assert {name: each["fps"] for name, each in numbers.items()} == {
+        "PyTorch": 26.0,
+        "default": 27.0,
+        "bfloat16": 28.0,
+    }
