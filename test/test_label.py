@@ -371,13 +371,21 @@ def test_the_command_labels_a_folder_of_pictures_and_eval_reads_it(tmp_path):
     assert "different: 12.0 there, 3.0 here" in str(other.exception)
 
 
-def test_the_command_reads_a_bag(tmp_path):
-    pytest.importorskip("rosbags", reason="needs the extra 'bags'")
-    from test_camera_node import write_bag
+@pytest.mark.parametrize("kind", ["bag", "video"])
+def test_the_command_reads_bags_and_videos(tmp_path, kind):
+    pytest.importorskip("rclpy", reason="needs ROS 2")
+    from test_camera_node import GRAYS, write_bag, write_video
 
-    bag = write_bag(tmp_path / "bag")
-    label(str(bag), str(tmp_path / "own"), "--instruction", "the cup", "--every", "0", "--accept-all")
-    assert (tmp_path / "own" / "000000.jpg").exists()
+    recording = {"bag": write_bag, "video": write_video}[kind](
+        tmp_path / ("recording.mp4" if kind == "video" else "recording")
+    )
+    arguments = [str(recording), str(tmp_path / "own"), "--instruction", "the cup", "--every", "0"]
+    label(*arguments, "--different", "0", "--accept-all")
+    items = Lines(tmp_path / "own" / "labelling" / "items.jsonl").values
+    assert len(items) == len(GRAYS) and items[1]["position"] > 0
+    for item, gray in zip(items, GRAYS, strict=True):
+        seen = cv2.imread(str(tmp_path / "own" / f"{item['frame']}.jpg"))
+        assert abs(float(seen[14:, 18:].mean()) - gray) < 12
 
 
 def test_the_command_refuses_what_it_cannot_label(tmp_path):

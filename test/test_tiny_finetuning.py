@@ -279,7 +279,7 @@ def test_rendered_views_teach_what_own_pictures_cannot(files, tmp_path):
     task = TuningTask(load_weights(files / "start.safetensors")[0], 0.0, views=True)
     terms = task(batch.to("cpu"))
     terms["loss"].backward()
-    assert float(terms["views"]) > 0 and task.model.relation.weight.grad.abs().sum() > 0
+    assert terms["views"].item() > 0 and task.model.relation.weight.grad.abs().sum() > 0
     with pytest.raises(ValueError, match="expected finished train shards"):
         RenderedViews(tmp_path)
 
