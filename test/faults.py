@@ -28,6 +28,7 @@ from std_srvs.srv import Trigger
 
 from ivm_ros.messages import compressed_picture_message, image_message, picture_message
 from ivm_ros.msg import Grounding
+from ivm_ros.rendering import MODES
 from ivm_ros.srv import Ground
 
 BYTES_PER_PAGE = os.sysconf("SC_PAGE_SIZE")
@@ -127,6 +128,19 @@ class Chaos:
         assert self.process.running, f"it did not survive {name}:\n{self.process.log()}"
         self.done.append(name)
         return name
+
+    def use_everything(self) -> None:
+        """Have the node use as much memory as it ever will: every mode, on the largest images, all topics."""
+        made = [self._listen(topic, Image, lambda message: None) for topic in FRAME_TOPICS]
+        made.append(self._listen("masked_image/compressed", CompressedImage, lambda message: None))
+        for mode in MODES:
+            assert self.client.set_parameter("display.mode", mode, self.node).successful
+            for _ in range(3):
+                self.sizes()
+                self.recovers(f"large images, {mode}")
+        assert self.client.set_parameter("display.mode", "highlight", self.node).successful
+        for subscription in made:
+            self.client.on_executor(partial(self.client.node.destroy_subscription, subscription))
 
     def recovers(self, after: str) -> None:
         """Wait until frames that are sent from now on are answered."""

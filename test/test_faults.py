@@ -49,6 +49,8 @@ def test_faults(client, start, name, soak, record_property):
     try:
         chaos = Chaos(client, node, process, camera, seed=0, model_process="model_python" in parameters)
         chaos.recovers("the start")
+        if soak:
+            chaos.use_everything()
         memory = []
         begun = time.monotonic()
         # every kind of fault once at least, and at most as long as was asked for
@@ -68,8 +70,8 @@ def test_faults(client, start, name, soak, record_property):
         "memory_mb": [round(size / 1e6, 1) for _, size in memory],
     }
     print(json.dumps(report))
-    if soak:  # in the first half everything has been used that stays, again and again
-        half = len(memory) // 2
-        early, late = (max(size for _, size in part) for part in (memory[:half], memory[half:]))
+    if soak:
+        rounds = len(chaos.kinds)
+        early, late = (max(size for _, size in part) for part in (memory[: 2 * rounds], memory[-rounds:]))
         assert late <= early * (1 + GROWTH), report["memory_mb"]
     assert process.end() == 0

@@ -133,7 +133,7 @@ def test_graphs_are_no_weights(folders):
 
 
 def test_only_models_with_graphs_are_exported(tmp_path):
-    with pytest.raises(ValueError, match="can be exported, instancevg; got 'ivm'"):
+    with pytest.raises(ValueError, match="can be exported, ivm-tiny, instancevg; got 'ivm'"):
         registry.export("ivm", tmp_path, tmp_path / "graphs")
 
 

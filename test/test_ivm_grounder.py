@@ -145,9 +145,9 @@ def test_options_that_are_wrong_are_refused(folder, texts, said):
         loaded(folder, **parse_options(texts))
 
 
-def test_a_model_without_options_says_so():
-    with pytest.raises(ValueError, match="model 'ivm-tiny': none; got 'precision'"):
-        ivm_ros.load("ivm-tiny", precision="float32")
+def test_an_option_that_a_model_does_not_have_is_named():
+    with pytest.raises(ValueError, match="model 'ivm-tiny': one of .*engine.*; got 'colour'"):
+        ivm_ros.load("ivm-tiny", colour="red")
 
 
 def test_a_missing_library_names_the_extra(folder, monkeypatch):

@@ -20,11 +20,13 @@ class SuiteEntry:
         description: one line.
         maker: "module:function", the module relative to this package. The function takes `Options` and yields
             comparisons, each checked; it raises ValueError, OSError or ImportError where it cannot.
+        by_name: it takes long, and is run only where it is named.
     """
 
     name: str
     description: str
     maker: str
+    by_name: bool = False
 
 
 _ENTRIES = (
@@ -36,6 +38,7 @@ _ENTRIES = (
     SuiteEntry(
         "tracking", "masks at the camera's rate of a model at 1 Hz, and a frame's cost", ".tracking:suite"
     ),
+    SuiteEntry("live", "ivm-tiny in the node: age and rate of masks by engine", ".live:suite", by_name=True),
     SuiteEntry("ivm", "IVM, against the same weights run as its reference runs them", ".ivm:suite"),
     SuiteEntry(
         "instancevg",
@@ -51,7 +54,7 @@ def available() -> tuple[SuiteEntry, ...]:
 
 
 def chosen(names: Sequence[str]) -> tuple[SuiteEntry, ...]:
-    """Return the suites of these names, in the registry's order; all of them for no names.
+    """Return the suites of these names, in the registry's order; for no names, those that do not take long.
 
     Raises:
         ValueError: no suite has such a name.
@@ -60,7 +63,7 @@ def chosen(names: Sequence[str]) -> tuple[SuiteEntry, ...]:
     unknown = [name for name in names if name not in known]
     if unknown:
         raise ValueError(f"expected suites of {', '.join(sorted(known))}; got {', '.join(unknown)}")
-    return tuple(entry for entry in _ENTRIES if not names or entry.name in names)
+    return tuple(entry for entry in _ENTRIES if entry.name in names or not (names or entry.by_name))
 
 
 def comparisons(entry: SuiteEntry, options: Options) -> Iterator[Comparison]:

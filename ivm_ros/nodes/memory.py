@@ -6,7 +6,8 @@ import ctypes
 import sys
 from typing import Any
 
-_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # of glibc's malloc.h
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8  # of glibc's malloc.h
+_ARENAS = 2
 _KEPT = 256 * 2**20
 _LARGEST = 32 * 2**20  # the most that glibc takes
 
@@ -16,6 +17,7 @@ def keep_freed_memory() -> bool:
 
     By default, glibc gives the memory of pictures back after each frame, and the system hands it out
     anew, page by page on first use. For a frame of 640x480 that takes longer than all copies of it.
+    Threads share what is kept: else each one that was ever started could keep its own.
 
     Returns:
         Whether the C library knows how; with another one nothing is changed.
@@ -24,7 +26,8 @@ def keep_freed_memory() -> bool:
     if mallopt is None:
         return False
     mallopt.argtypes, mallopt.restype = (ctypes.c_int, ctypes.c_int), ctypes.c_int
-    return bool(mallopt(_M_MMAP_THRESHOLD, _LARGEST) and mallopt(_M_TRIM_THRESHOLD, _KEPT))
+    settings = {_M_MMAP_THRESHOLD: _LARGEST, _M_TRIM_THRESHOLD: _KEPT, _M_ARENA_MAX: _ARENAS}
+    return all(mallopt(name, value) for name, value in settings.items())
 
 
 def give_back_memory() -> None:
