@@ -19,7 +19,7 @@ _MORE_STYLE = """
 .triple { margin: 0 0 1.2em; }
 .triple div { display: grid; grid-template-columns: repeat(3, 1fr); gap: .4em; }
 .triple img { width: 100%; height: auto; display: block; } .triple span { color: #555; font-size: .87em; }
-.better { color: #2a8a4a; } .worse { color: #b3362b; }
+td span { margin-left: .4em; } .better { color: #2a8a4a; } .worse { color: #b3362b; }
 """
 _PICTURES = 8
 
@@ -102,23 +102,21 @@ def _said(present: bool, score: float, found: bool) -> str:
 
 
 def _table(comparison: Comparison) -> str:
-    heads = "".join(
-        f"<th>{escape(title)} before</th><th>after</th><th>change</th>" for title in COLUMNS.values()
-    )
+    heads = "".join(f"<th>{escape(title)}</th>" for title in COLUMNS.values())
     rows = []
     before_rows = comparison.before.rows()
     for name, metrics in comparison.after.rows().items():
         before, after = before_rows[name].fractions(), metrics.fractions()
-        cells = "".join(_cells(before[key], after[key]) for key in COLUMNS)
+        cells = "".join(_cell(before[key], after[key]) for key in COLUMNS)
         kind = ' class="all"' if metrics is comparison.after.overall else ""
         rows.append(f"<tr{kind}><td>{escape(name)}</td><td>{metrics.samples}</td>{cells}</tr>")
     head = f"<tr><th>questions</th><th>samples</th>{heads}</tr>"
     return f'<div class="wide"><table>{head}{"".join(rows)}</table></div>'
 
 
-def _cells(before: float | None, after: float | None) -> str:
+def _cell(before: float | None, after: float | None) -> str:
     if before is None or after is None:
-        return f"<td>{shown(before)}</td><td>{shown(after)}</td><td>-</td>"
+        return "<td>-</td>"
     change = after - before
-    kind = "better" if change > 0.0005 else "worse" if change < -0.0005 else ""
-    return f'<td>{shown(before)}</td><td>{shown(after)}</td><td class="{kind}">{change:+.3f}</td>'
+    kind = "better" if change > 0.0005 else "worse" if change < -0.0005 else "same"
+    return f'<td>{shown(before)} → {shown(after)} <span class="{kind}">{change:+.3f}</span></td>'
