@@ -1,8 +1,8 @@
 """The suite `overhead`: what the grounding node costs without its model, against a node as usually written.
 
-Two nodes, each a process, get the same frames of 640x480 at 30 Hz in turns, on a ROS graph of their own. One
-is the grounding node, with a model that answers at once; the other does the same in one callback, with copies
-as cv_bridge makes them and the whole frame blended in float32. All three outputs have a listener.
+Two nodes, each a process, get the same frames of 640x480 in turns, 30 a second in all, on a ROS graph of their
+own. One is the grounding node, with a model that answers at once; the other does the same in one callback, with
+copies as cv_bridge makes them and the whole frame blended in float32. All three outputs have a listener.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ import numpy as np
 from ivm_ros.bench.suite import Alternative, Comparison, Options, require_agreement
 from ivm_ros.bench.timing import Elapsed, Plan, Seconds, ratio
 
-_FRAMES = 320
+_FRAMES = 220
 _GREY_LEVELS = 2
 _PATIENCE = 90.0  # seconds, beyond what the frames take
 _PLAIN, _OURS = "plain node", "grounding node"

@@ -30,8 +30,8 @@ from ivm_ros.messages import image_message, image_view
 from ivm_ros.msg import Grounding as GroundingMessage
 from ivm_ros.nodes.measuring.stopwatch import stamp_of
 
-RATE = 30.0  # frames a second, to each node
-_WARM_UP = 15  # frames to each node that do not count: half a second
+RATE = 15.0  # frames a second, to each node; the plain one may need most of the time between two frames
+_WARM_UP = 15  # frames to each node that do not count: a second
 _PATIENCE = 60.0  # seconds until both nodes have answered for the first time
 _TOPICS = {"masked_image": ImageMessage, "mask": ImageMessage, "grounding": GroundingMessage}
 
