@@ -1,8 +1,9 @@
 """The suite `overhead`: what the grounding node costs without its model, against a node as usually written.
 
-Two nodes, each a process, get the same frames of 640x480 in turns, 30 a second in all, on a ROS graph of their
-own. One is the grounding node, with a model that answers at once; the other does the same in one callback, with
-copies as cv_bridge makes them and the whole frame blended in float32. All three outputs have a listener.
+Two nodes, each a process, get the same frames of 640x480 in turns, 30 a second in all, on a ROS graph of
+their own. One is the grounding node, with a model that answers at once; the other does the same in one
+callback, with copies as cv_bridge makes them and the whole frame blended in float32. All three outputs have
+a listener.
 """
 
 from __future__ import annotations
