@@ -141,6 +141,7 @@ class Chaos:
         assert self.client.set_parameter("display.mode", "highlight", self.node).successful
         for subscription in made:
             self.client.on_executor(partial(self.client.node.destroy_subscription, subscription))
+        self.transitions()  # a node that has been cleaned up has given back what it kept
 
     def recovers(self, after: str) -> None:
         """Wait until frames that are sent from now on are answered."""

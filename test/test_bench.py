@@ -286,7 +286,8 @@ def test_only_a_bench_without_names_is_brief(monkeypatch, fake_suites, arguments
 
     monkeypatch.setattr(sys.modules["bench_good"], "suite", suite)
     monkeypatch.setattr(registry, "_ENTRIES", registry._ENTRIES[:1])
-    monkeypatch.setattr("ivm_ros.cli.bench._PLANS", dict.fromkeys((False, True), Plan(0.0, 1)))
+    for name in ("_BRIEF", "_USUAL", "_LONG"):
+        monkeypatch.setattr(f"ivm_ros.cli.bench.{name}", Plan(0.0, 1))
     assert call(monkeypatch, *arguments, "--device", "cpu") == 0
     assert asked == [brief]
 

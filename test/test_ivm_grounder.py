@@ -146,7 +146,7 @@ def test_options_that_are_wrong_are_refused(folder, texts, said):
 
 
 def test_an_option_that_a_model_does_not_have_is_named():
-    with pytest.raises(ValueError, match="model 'ivm-tiny': one of .*engine.*; got 'colour'"):
+    with pytest.raises(ValueError, match=r"model 'ivm-tiny': one of .*engine.*; got 'colour'"):
         ivm_ros.load("ivm-tiny", colour="red")
 
 

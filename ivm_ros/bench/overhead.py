@@ -26,7 +26,7 @@ import numpy as np
 from ivm_ros.bench.suite import Alternative, Comparison, Options, require_agreement
 from ivm_ros.bench.timing import Elapsed, Plan, Seconds, ratio
 
-_FRAMES = 220
+_FRAMES, _BRIEFLY = 220, 150
 _GREY_LEVELS = 2
 _PATIENCE = 90.0  # seconds, beyond what the frames take
 _PLAIN, _OURS = "plain node", "grounding node"
@@ -54,13 +54,14 @@ def suite(options: Options) -> Iterator[Comparison]:
     if importlib.util.find_spec("rclpy") is None:
         raise ImportError("needs ROS 2: expected the package rclpy, which is not installed")
     runs: list[Measured] = []
+    frames = _BRIEFLY if options.brief else _FRAMES
     yield Comparison(
         "640x480 rgb8 to masked image, mask and grounding: from the callback to the last publish",
         (
             Alternative(_PLAIN, "as usually written"),
             Alternative(_OURS, "without the model", key=""),
         ),
-        measure=lambda plan, elapsed: _measure(runs, "inside", plan, elapsed),
+        measure=lambda plan, elapsed: _measure(runs, frames, "inside", plan, elapsed),
         percentiles=(50, 99),
     )
     yield Comparison(
@@ -69,12 +70,14 @@ def suite(options: Options) -> Iterator[Comparison]:
             Alternative(_PLAIN, "with the middleware, twice", key="plain_round_trip"),
             Alternative(_OURS, "the same", key="round_trip"),
         ),
-        measure=lambda plan, elapsed: _measure(runs, "trip", plan, elapsed),
+        measure=lambda plan, elapsed: _measure(runs, frames, "trip", plan, elapsed),
         percentiles=(50, 99),
     )
 
 
-def _measure(runs: list[Measured], what: str, plan: Plan, elapsed: Elapsed) -> dict[str, Seconds]:
+def _measure(
+    runs: list[Measured], frames: int, what: str, plan: Plan, elapsed: Elapsed
+) -> dict[str, Seconds]:
     """Return times of all runs; add runs until there is one, and as many as the plan's precision takes."""
     started = time.perf_counter()
     while True:
@@ -86,7 +89,7 @@ def _measure(runs: list[Measured], what: str, plan: Plan, elapsed: Elapsed) -> d
             precise = plan.precision is None or ratio(times[_OURS], times[_PLAIN]).width <= plan.precision
             if precise or time.perf_counter() - started >= plan.limit:
                 return times
-        run = run_nodes(_FRAMES)
+        run = run_nodes(frames)
         require_agreement("the nodes' pictures, in grey levels,", run.grey_levels, _GREY_LEVELS)
         runs.append(run)
         elapsed(time.perf_counter() - started)

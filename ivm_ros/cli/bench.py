@@ -19,8 +19,8 @@ from ivm_ros.bench.runner import run
 from ivm_ros.bench.suite import Options
 from ivm_ros.bench.timing import Plan, Spread
 
-_PLANS = {False: Plan(), True: Plan(seconds=10.0, rounds=20, precision=0.02, limit=120.0)}
-"""How long to measure, without and with --long."""
+_BRIEF, _USUAL = Plan(seconds=1.0, rounds=3, limit=4.0), Plan()
+_LONG = Plan(seconds=10.0, rounds=20, precision=0.02, limit=120.0)
 
 
 def run_bench(suites: Sequence[str], options: Options, long: bool, output: Path | None) -> int:
@@ -28,7 +28,8 @@ def run_bench(suites: Sequence[str], options: Options, long: bool, output: Path 
     console = Console()
     entries = chosen(suites)
     options = replace(options, brief=not suites and not long)
-    report = run(entries, options, _PLANS[long], Console(stderr=True))
+    plan = _LONG if long else _BRIEF if options.brief else _USUAL
+    report = run(entries, options, plan, Console(stderr=True))
     descriptions = {entry.name: entry.description for entry in available()}
     for suite, rows in groupby(report.rows, key=lambda row: row.suite):
         console.print(f"[bold]{suite}[/]: {escape(descriptions[suite])}\n", highlight=False)

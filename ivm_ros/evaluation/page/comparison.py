@@ -10,7 +10,7 @@ import numpy as np
 
 from ivm_ros.datasets.samples import Dataset, Sample
 from ivm_ros.evaluation.comparison import Comparison, Pair
-from ivm_ros.evaluation.page.document import _STYLE, _facts, _skipped
+from ivm_ros.evaluation.page.document import STYLE, run_facts, skipped_records
 from ivm_ros.evaluation.page.picture import data_url, draw_case
 from ivm_ros.evaluation.report import COLUMNS, shown
 from ivm_ros.grounding import Grounder, Grounding
@@ -48,11 +48,11 @@ def comparison_page(
         figures = [pictures[pair.after.index] for pair in pairs if pair.after.index in pictures]
         if figures:
             body += [f"<h2>{escape(heading)}</h2>", *figures]
-    body += [_skipped(first.after.skipped), "<h2>This run</h2>", _facts(run)]
+    body += [skipped_records(first.after.skipped), "<h2>This run</h2>", run_facts(run)]
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{escape(title)}</title><style>{_STYLE}{_MORE_STYLE}</style></head>\n<body>\n"
+        f"<title>{escape(title)}</title><style>{STYLE}{_MORE_STYLE}</style></head>\n<body>\n"
         + "\n".join(part for part in body if part)
         + "\n</body></html>\n"
     )

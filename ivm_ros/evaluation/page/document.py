@@ -11,7 +11,7 @@ from ivm_ros.evaluation.page.picture import ANSWER, TRUTH
 from ivm_ros.evaluation.report import COLUMNS, Report, shown
 from ivm_ros.evaluation.results import Result
 
-_STYLE = """
+STYLE = """
 body { font: 15px/1.45 system-ui, sans-serif; color: #222; background: #fff; margin: 2em auto; padding: 0 1em;
   max-width: 1180px; }
 h1 { font-size: 1.6em; margin-bottom: .2em; } h2 { font-size: 1.2em; margin: 2em 0 .5em; }
@@ -51,14 +51,14 @@ def document(
         "<h2>Other thresholds</h2>",
         _charts(report),
         *_cases(report, pictures),
-        _skipped(report.skipped),
+        skipped_records(report.skipped),
         "<h2>This run</h2>",
-        _facts(run),
+        run_facts(run),
     ]
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{escape(title)}</title><style>{_STYLE}</style></head>\n<body>\n"
+        f"<title>{escape(title)}</title><style>{STYLE}</style></head>\n<body>\n"
         + "\n".join(part for part in body if part)
         + "\n</body></html>\n"
     )
@@ -141,12 +141,14 @@ def _figure(result: Result, picture: str) -> str:
     )
 
 
-def _skipped(problems: Sequence[str]) -> str:
+def skipped_records(problems: Sequence[str]) -> str:
+    """Return the records that were skipped, as a list; nothing where there are none."""
     if not problems:
         return ""
     items = "".join(f"<li>{escape(problem)}</li>" for problem in problems)
     return f"<h2>Not used</h2><details><summary>{len(problems)} samples</summary><ul>{items}</ul></details>"
 
 
-def _facts(run: Mapping[str, str]) -> str:
+def run_facts(run: Mapping[str, str]) -> str:
+    """Return what a run was, as a table."""
     return "<dl>" + "".join(f"<dt>{escape(n)}</dt><dd>{escape(v)}</dd>" for n, v in run.items()) + "</dl>"
