@@ -15,6 +15,7 @@ import ivm_ros
 from ivm_ros.checkpoints import CheckpointError
 from ivm_ros.cli.app import app
 from ivm_ros.clip import load_clip
+from ivm_ros.grounding import Target
 from ivm_ros.models.instances import targets_from_heatmap
 from ivm_ros.models.ivm_tiny import engines
 from ivm_ros.models.ivm_tiny.concepts import geometry
@@ -22,7 +23,6 @@ from ivm_ros.models.ivm_tiny.config import TinyConfig
 from ivm_ros.models.ivm_tiny.files import WEIGHTS, Calibration, load_weights, save_weights
 from ivm_ros.models.ivm_tiny.model import IvmTiny
 from ivm_ros.models.ivm_tiny.network import picture_parts
-from ivm_ros.models.ivm_tiny.pieces import hot_pieces
 
 CPU = torch.device("cpu")
 SMALL = TinyConfig(
@@ -279,11 +279,25 @@ def blobs(seed):
     return ((smooth - low) / (high - low)).astype(np.float32)
 
 
+def plainly(heatmap, threshold, label="", min_area=2e-4, min_share=0.05, limit=20):
+    """Return what `targets_from_heatmap` should, from labels of the whole picture."""
+    above = (heatmap > threshold).astype(np.uint8)
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(above, connectivity=8)
+    if count == 1:
+        return ()
+    areas = stats[1:, cv2.CC_STAT_AREA]
+    smallest = max(min_area * heatmap.size, min_share * areas.max(), 1)
+    sums = np.bincount(labels.ravel(), weights=heatmap.ravel(), minlength=count)[1:]
+    scores = np.clip(sums / areas * np.minimum(1.0, 2.0 * areas / areas.max()), 0.0, 1.0)
+    kept = [index for index in np.argsort(-scores, kind="stable") if areas[index] >= smallest][:limit]
+    return tuple(Target.from_mask(labels == index + 1, float(scores[index]), label) for index in kept)
+
+
 @pytest.mark.parametrize("seed", range(25))
 @pytest.mark.parametrize("threshold", [0.3, 0.5, 0.7, 0.9])
-def test_hot_pieces_are_the_targets_of_the_heatmap(seed, threshold):
+def test_targets_are_those_of_labels_of_the_whole_picture(seed, threshold):
     heatmap = blobs(seed)
-    expected, got = (find(heatmap, threshold, "cup", limit=7) for find in (targets_from_heatmap, hot_pieces))
+    expected, got = (find(heatmap, threshold, "cup", limit=7) for find in (plainly, targets_from_heatmap))
     assert [t.box for t in got] == [t.box for t in expected]
     for ours, plain in zip(got, expected, strict=True):
         assert (ours.point, ours.label) == (plain.point, plain.label)
@@ -295,7 +309,7 @@ def test_hot_pieces_are_the_targets_of_the_heatmap(seed, threshold):
 @pytest.mark.parametrize("heat", [0.0, 0.5, 1.0])
 def test_heat_everywhere_and_nowhere(size, heat):
     heatmap = np.full(size, heat, np.float32)
-    expected, got = targets_from_heatmap(heatmap, 0.5), hot_pieces(heatmap, 0.5)
+    expected, got = plainly(heatmap, 0.5), targets_from_heatmap(heatmap, 0.5)
     assert [(t.box, t.point, t.score) for t in got] == [(t.box, t.point, t.score) for t in expected]
 
 

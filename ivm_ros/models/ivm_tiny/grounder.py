@@ -12,11 +12,11 @@ import numpy.typing as npt
 import torch
 
 from ivm_ros.grounding import Grounder, Grounding, Heatmap, Image, check_image, check_instruction
+from ivm_ros.models.instances import targets_from_heatmap
 from ivm_ros.models.ivm_tiny.engines import open_network
 from ivm_ros.models.ivm_tiny.files import WEIGHTS, Calibration, load_weights, save_weights
 from ivm_ros.models.ivm_tiny.model import IvmTiny, Seen
 from ivm_ros.models.ivm_tiny.network import TinyNetwork, torch_halves
-from ivm_ros.models.ivm_tiny.pieces import hot_pieces
 
 __all__ = ["WEIGHTS", "Calibration", "TinyFeatures", "TinyGrounder", "load", "load_weights", "save_weights"]
 
@@ -98,7 +98,7 @@ class TinyGrounder(Grounder):
     def _grounding(self, text: str, heatmap: Heatmap, head: float, peak: float) -> Grounding:
         existence = self.calibration.probability(head, peak)
         found = existence >= self.calibration.existence
-        targets = hot_pieces(heatmap, self.calibration.mask, label=text) if found else ()
+        targets = targets_from_heatmap(heatmap, self.calibration.mask, label=text) if found else ()
         return Grounding(text, heatmap, targets, existence if targets else min(existence, 0.5))
 
 
