@@ -7,19 +7,15 @@ mask alone, so that nothing is rendered, written or shown that a robot would not
 from __future__ import annotations
 
 import importlib.util
-import os
-import random
-import signal
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
 
+from ivm_ros.bench.programs import printed, private_graph, running
 from ivm_ros.bench.suite import Alternative, Comparison, Options
 from ivm_ros.bench.timing import Elapsed, Plan, Seconds, ratio
 
@@ -91,12 +87,7 @@ def run_graph(device: str, model_options: Sequence[str], seconds: float) -> tupl
     """
     with tempfile.TemporaryDirectory() as name, ExitStack() as nodes:
         folder = Path(name)
-        environment = {  # a graph of its own: no other robot hears it or is heard
-            **os.environ,
-            "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST",
-            "ROS_DOMAIN_ID": str(random.SystemRandom().randint(1, 100)),  # above, ports collide
-            "ROS_LOG_DIR": str(folder / "log"),
-        }
+        environment = private_graph(folder)
         archive = folder / "masks.npz"
         grounding = ["-p", "instruction:='the red cup'", "-p", f"device:='{device}'"]
         if model_options:
@@ -106,48 +97,34 @@ def run_graph(device: str, model_options: Sequence[str], seconds: float) -> tupl
             "grounding_node": ["--ros-args", *grounding],
             "camera_node": ["--ros-args", "-p", f"rate:={RATE}"],
         }
-        running = [
-            nodes.enter_context(_process(folder, module, [*arguments, "-r", "__ns:=/live"], environment))
+        processes = [
+            nodes.enter_context(
+                running(
+                    f"ivm_ros.nodes.{module}",
+                    [*arguments, "-r", "__ns:=/live"],
+                    environment,
+                    folder / f"{module}.txt",
+                )
+            )
             for module, arguments in programs.items()
         ]
         deadline = time.monotonic() + _PATIENCE
         ready = folder / "masks.npz.first"
         while not ready.exists() and time.monotonic() < deadline:
-            if any(node.poll() is not None for node in running):
+            if any(process.poll() is not None for process in processes):
                 break
             time.sleep(0.05)
         if ready.exists():
             time.sleep(seconds)
         nodes.close()  # the listener writes now
-        printed = "\n".join(log.read_text(errors="replace").strip() for log in sorted(folder.glob("*.txt")))
         if not archive.exists():
-            raise OSError(f"the graph could not be measured:\n{printed}")
+            raise OSError(f"the graph could not be measured:\n{printed(folder)}")
         with np.load(archive) as found:
             came, stamps = found["came"] * 1e-9, found["stamps"] * 1e-9
         if not len(came):
-            raise OSError(f"expected masks, but none came:\n{printed}")
+            raise OSError(f"expected masks, but none came:\n{printed(folder)}")
         counted = came >= came[0] + _WARM
         if counted.sum() < 2:
-            raise OSError(f"expected masks for {seconds:g} s, got {len(came)}:\n{printed}")
+            raise OSError(f"expected masks for {seconds:g} s, got {len(came)}:\n{printed(folder)}")
         came, stamps = came[counted], stamps[counted]
         return came - stamps, (len(came) - 1) / float(came[-1] - came[0])
-
-
-@contextmanager
-def _process(
-    folder: Path, module: str, arguments: Sequence[str], environment: Mapping[str, str]
-) -> Iterator[subprocess.Popen[bytes]]:
-    """Run a node of this package, and interrupt it at the end."""
-    command = [sys.executable, "-m", f"ivm_ros.nodes.{module}", *arguments]
-    with (folder / f"{module}.txt").open("wb") as log:
-        process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, env=environment)
-    try:
-        yield process
-    finally:
-        if process.poll() is None:
-            process.send_signal(signal.SIGINT)
-            try:
-                process.wait(10.0)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()

@@ -9,20 +9,16 @@ a listener.
 from __future__ import annotations
 
 import importlib.util
-import os
-import random
-import signal
-import subprocess
-import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from ivm_ros.bench.programs import printed, private_graph, running
 from ivm_ros.bench.suite import Alternative, Comparison, Options, require_agreement
 from ivm_ros.bench.timing import Elapsed, Plan, Seconds, ratio
 
@@ -106,30 +102,23 @@ def run_nodes(frames: int) -> Measured:
     """
     with tempfile.TemporaryDirectory() as name, ExitStack() as nodes:
         folder = Path(name)
-        # A graph of their own, before anything of ROS is imported: no other robot hears them or is heard.
-        environment = {
-            **os.environ,
-            "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST",
-            "ROS_DOMAIN_ID": str(random.SystemRandom().randint(1, 100)),  # above, ports collide
-            "ROS_LOG_DIR": str(folder / "log"),
-        }
-        running = []
+        environment = private_graph(folder)
+        processes = []
         for node, program in _PROGRAMS.items():
-            process = _process(folder, node, [program, *_arguments(node)], environment)
-            running.append(nodes.enter_context(process))
-        with _process(folder, "camera", [_CAMERA, str(frames), *_PROGRAMS], environment) as camera:
-            deadline = time.monotonic() + _PATIENCE + frames / 30.0
+            arguments = [str(folder / f"{node}.npz"), *_arguments(node)]
+            process = running(program, arguments, environment, folder / f"{node}.txt")
+            processes.append(nodes.enter_context(process))
+        sent = [str(folder / "camera.npz"), str(frames), *_PROGRAMS]
+        with running(_CAMERA, sent, environment, folder / "camera.txt") as camera:
+            deadline = time.monotonic() + _PATIENCE + frames / 10.0
             while camera.poll() is None and time.monotonic() < deadline:
-                if any(node.poll() is not None for node in running):
+                if any(process.poll() is not None for process in processes):
                     break  # nothing will answer the camera
                 time.sleep(0.05)
             status = camera.poll()
         nodes.close()  # they write their times now
         if status != 0 or not all((folder / f"{node}.npz").exists() for node in _PROGRAMS):
-            printed = "\n".join(
-                log.read_text(errors="replace").strip() for log in sorted(folder.glob("*.txt"))
-            )
-            raise OSError(f"the nodes could not be measured:\n{printed}")
+            raise OSError(f"the nodes could not be measured:\n{printed(folder)}")
         return _read(folder)
 
 
@@ -137,27 +126,6 @@ def _arguments(node: str) -> list[str]:
     """Return a node's command line: its place, what it grounds, and a camera whose frames are not lost."""
     reliable = f"qos_overrides./{node}/image.subscription.reliability:=reliable"
     return ["--ros-args", "-r", f"__ns:=/{node}", "-p", "instruction:='the red cup'", "-p", reliable]
-
-
-@contextmanager
-def _process(
-    folder: Path, name: str, arguments: Sequence[str], environment: Mapping[str, str]
-) -> Iterator[subprocess.Popen[bytes]]:
-    """Run a program that writes NAME.npz in the folder, and interrupt it at the end."""
-    module, *rest = arguments
-    command = [sys.executable, "-m", module, str(folder / f"{name}.npz"), *rest]
-    with (folder / f"{name}.txt").open("wb") as log:
-        process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, env=environment)
-    try:
-        yield process
-    finally:
-        if process.poll() is None:
-            process.send_signal(signal.SIGINT)
-            try:
-                process.wait(10.0)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
 
 
 def _read(folder: Path) -> Measured:
