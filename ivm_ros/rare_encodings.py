@@ -58,6 +58,11 @@ def _checked(message: Any, convert: Callable[[], Any]) -> Image:
         raise EncodingError(f"cannot convert {message.encoding!r} to RGB: {error}") from error
     if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
         raise EncodingError(f"cannot convert {message.encoding!r} to RGB: got {image.shape} of {image.dtype}")
+    if image.shape[:2] != (message.height, message.width):  # as of colours shared by an odd number of rows
+        raise EncodingError(
+            f"cannot convert {message.encoding!r} of {message.width}x{message.height} to RGB: "
+            f"got {image.shape[1]}x{image.shape[0]}"
+        )
     return np.ascontiguousarray(image)
 
 

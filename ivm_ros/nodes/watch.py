@@ -13,6 +13,8 @@ from rclpy.signals import SignalHandlerOptions
 from ivm_ros.grounding import Image
 from ivm_ros.nodes.watcher import Watcher
 
+_PATIENCE = 5.0  # seconds for the picture at work; whoever interrupts a demo does not wait for ever
+
 
 @contextmanager
 def watching(namespace: str, on_picture: Callable[[str, Image], None]) -> Iterator[Watcher]:
@@ -31,8 +33,8 @@ def watching(namespace: str, on_picture: Callable[[str, Image], None]) -> Iterat
     try:
         yield watcher
     finally:
-        executor.shutdown()
-        thread.join(5.0)
+        executor.shutdown(_PATIENCE)
+        thread.join(_PATIENCE)
         watcher.destroy_node()
         if rclpy.ok():
             rclpy.shutdown()
