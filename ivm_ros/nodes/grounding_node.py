@@ -24,7 +24,7 @@ from ivm_ros.nodes.grounding_services import GroundingServices
 from ivm_ros.nodes.lifecycle import refuse_wrong_transitions
 from ivm_ros.nodes.qos import OVERRIDABLE
 from ivm_ros.nodes.run import run_node
-from ivm_ros.nodes.session import Load, ModelHangsError, Session
+from ivm_ros.nodes.session import Load, ModelNotReadyError, Session
 
 try:
     from rclpy.event_handler import SubscriptionEventCallbacks
@@ -81,7 +81,7 @@ class GroundingNode(LifecycleNode):
         """Start the worker and subscribe."""
         try:
             self._session.start()
-        except ModelHangsError as error:
+        except ModelNotReadyError as error:
             self._session.report(str(error))
             return TransitionCallbackReturn.FAILURE
         self._subscribe()

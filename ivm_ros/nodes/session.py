@@ -42,8 +42,8 @@ Load = Callable[..., Grounder]
 """What loads a model; `ivm_ros.load` is one."""
 
 
-class ModelHangsError(RuntimeError):
-    """The model has not come back from a frame of an earlier activation."""
+class ModelNotReadyError(RuntimeError):
+    """There is no model, or it has not come back from a frame of an earlier activation."""
 
 
 class Session:
@@ -134,7 +134,7 @@ class Session:
         """Start the worker and the streams.
 
         Raises:
-            ModelHangsError: an earlier worker still waits for the model.
+            ModelNotReadyError: there is no model, or an earlier worker still waits for it.
         """
         with self._changing:
             self._start()
@@ -197,9 +197,12 @@ class Session:
             return True
 
     def _start(self) -> None:
-        assert self.grounder is not None
+        if self.grounder is None:  # the node was stopped while the model could not be loaded anew
+            raise ModelNotReadyError(
+                "expected a loaded model, there is none; clean up and configure to load it"
+            )
         if self._hanging is not None and not self._hanging.close(timeout=0.0):
-            raise ModelHangsError(
+            raise ModelNotReadyError(
                 "the model still hangs in its last frame; clean up and configure to load it anew"
             )
         self._hanging = None
