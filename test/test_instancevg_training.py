@@ -21,6 +21,7 @@ from ivm_ros.cli.app import app
 from ivm_ros.datasets.folder import Folder
 from ivm_ros.datasets.folder_writer import Answer, write_index, write_picture
 from ivm_ros.datasets.samples import Sample
+from ivm_ros.datasets.tabletop.phrases import Description
 from ivm_ros.datasets.tabletop.scene import Scene, SceneObject
 from ivm_ros.datasets.tabletop.store import write_shard
 from ivm_ros.datasets.tabletop.vocabulary import COLORS as COLOR_NAMES
@@ -35,6 +36,8 @@ from ivm_ros.training.instancevg.concepts import (
     asked_classes,
     concept_classes,
     concept_loss,
+    named_classes,
+    named_loss,
 )
 from ivm_ros.training.instancevg.examples import collate, prepared
 from ivm_ros.training.instancevg.losses import LossRules
@@ -368,9 +371,28 @@ def test_what_is_asked_for_counts_as_much_as_all_the_rest():
     kinds[:, 0] = 50.0
     asked = torch.zeros(1, 2, 1, 4)
     assert float(concept_loss((kinds, colors, asked), classes)) == pytest.approx(np.log(2))
-    assert float(concept_loss((kinds, colors, asked), classes, words=False)) == pytest.approx(0.0, abs=1e-6)
     asked[0, 1, 0, 0] = 50.0
     assert float(concept_loss((kinds, colors, asked), classes)) == pytest.approx(np.log(2) / 2)
+
+
+def test_words_say_what_they_name_by_the_layer_of_the_patches_and_padding_says_nothing():
+    head = ConceptHead(8)
+    tokens = torch.randn(2, 4, 8)
+    kinds, colors = head.words(tokens, None)
+    assert kinds.shape == (2, len(KINDS) + 1) and colors.shape == (2, len(COLOR_NAMES))
+    cells = head(tokens[:1, :1])[0]
+    assert torch.allclose(head.words(tokens[:1, :1], None)[0], cells.mean(dim=(2, 3)), atol=1e-6)
+    padding = torch.tensor([[False, False, True, True]] * 2)
+    assert torch.equal(head.words(tokens, padding)[0], head.words(tokens[:, :2], None)[0])
+
+
+def test_the_loss_of_words_looks_away_from_what_they_do_not_name():
+    assert named_classes(Description(material="metal")).tolist() == [IGNORE, IGNORE]
+    classes = torch.from_numpy(np.stack([named_classes(Description(kind="cup")), [IGNORE, IGNORE]]))
+    kinds, colors = torch.zeros(2, len(KINDS) + 1), torch.randn(2, len(COLOR_NAMES))
+    assert float(named_loss((kinds, colors), classes)) == pytest.approx(np.log(len(KINDS) + 1))
+    kinds[0, list(KINDS).index("cup")] = 50.0
+    assert float(named_loss((kinds, colors), classes)) == pytest.approx(0.0, abs=1e-6)
 
 
 def test_concepts_are_learned_first_and_left_behind(files, tmp_path):

@@ -16,6 +16,7 @@ import numpy.typing as npt
 from ivm_ros.datasets.registry import open_any
 from ivm_ros.datasets.samples import Dataset, Sample
 from ivm_ros.datasets.tabletop.instructions import Question, questions
+from ivm_ros.datasets.tabletop.phrases import Description
 from ivm_ros.datasets.tabletop.scene import SceneObject
 from ivm_ros.datasets.tabletop.store import complete_shards, map_shards
 from ivm_ros.evaluation.fingerprint import fingerprint
@@ -62,10 +63,12 @@ class RenderedSample(Sample):
     Attributes:
         instances: (H, W) uint8 number of the object at each pixel; 0 is none.
         objects: all of the scene's.
+        wanted: what the instruction says about its targets.
     """
 
     instances: npt.NDArray[np.uint8] = field(default_factory=lambda: np.zeros((0, 0), np.uint8))
     objects: tuple[SceneObject, ...] = ()
+    wanted: Description = field(default_factory=Description)
 
 
 class TabletopItems:
@@ -118,6 +121,7 @@ class TabletopItems:
             tag=question.tag,
             instances=instances,
             objects=tuple(scene.objects),
+            wanted=question.target,
         )
 
 

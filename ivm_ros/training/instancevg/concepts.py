@@ -15,6 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ivm_ros.datasets.tabletop.phrases import Description
 from ivm_ros.datasets.tabletop.scene import SceneObject
 from ivm_ros.datasets.tabletop.vocabulary import COLORS, KINDS
 from ivm_ros.grounding import Mask
@@ -73,8 +74,17 @@ def asked_classes(
     return cv2.resize(asked, (cells, cells), interpolation=cv2.INTER_NEAREST).astype(np.int64)[None]
 
 
+def named_classes(wanted: Description) -> npt.NDArray[np.int64]:
+    """Return (2,): places in `KINDS` and `COLORS` that the words name; `IGNORE` where they name none."""
+    kind = _KINDS.index(wanted.kind) if wanted.kind is not None else IGNORE
+    color = _COLORS.index(wanted.color) if wanted.color is not None else IGNORE
+    return np.array([kind, color])
+
+
 class ConceptHead(nn.Module):
     """Patches to the kinds and colours of their cells, and to what the words ask for.
+
+    Words pass the same layer as patches, so that "red" and something red come to look alike.
 
     Args:
         width: of the encoder's tokens.
@@ -93,8 +103,34 @@ class ConceptHead(nn.Module):
         logits = self.linear(patches).transpose(1, 2).unflatten(2, (grid, grid))
         return F.pixel_shuffle(logits, CELLS).split(_SIZES, dim=1)
 
+    def words(self, tokens: Tensor, padding: Tensor | None) -> tuple[Tensor, ...]:
+        """Return (B, n) logits of kinds and colours that texts ask for.
 
-def concept_loss(found: Sequence[Tensor], classes: Tensor, words: bool = True) -> Tensor:
+        Args:
+            tokens: (B, L, E) of the words.
+            padding: (B, L) bool, true where a text has ended; None where all have the full length.
+        """
+        logits = self.linear(tokens).unflatten(2, (-1, CELLS * CELLS)).mean(dim=3)
+        if padding is not None:
+            logits = logits.masked_fill(padding[..., None], -torch.inf)
+        return logits.amax(dim=1).split(_SIZES, dim=1)[:2]
+
+
+def named_loss(found: Sequence[Tensor], classes: Tensor) -> Tensor:
+    """Return the cross entropies of the kind and the colour that texts name, summed.
+
+    Args:
+        found: of `ConceptHead.words`.
+        classes: (B, 2) of `named_classes`.
+    """
+    total = classes.new_zeros((), dtype=torch.float32)
+    for logits, wanted in zip(found, classes.unbind(1), strict=True):
+        losses = F.cross_entropy(logits, wanted, reduction="sum")
+        total = total + losses / (wanted != IGNORE).sum().clamp(min=1)
+    return total
+
+
+def concept_loss(found: Sequence[Tensor], classes: Tensor) -> Tensor:
     """Return the cross entropies of kind, colour and being asked for, summed; the background counts little.
 
     Targets are few: all cells that are asked for count as much as all others.
@@ -102,11 +138,10 @@ def concept_loss(found: Sequence[Tensor], classes: Tensor, words: bool = True) -
     Args:
         found: of `ConceptHead`.
         classes: (B, 3, c, c) of `concept_classes` and `asked_classes`.
-        words: were read, so that being asked for is learned.
     """
     weights = torch.where(classes[:, 0] == len(_KINDS), _BACKGROUND, 1.0)
     total = classes.new_zeros((), dtype=torch.float32)
-    for index, logits in enumerate(found[: 3 if words else 2]):
+    for index, logits in enumerate(found):
         counted = weights * (classes[:, index] != IGNORE)
         if index == 2:
             counted = _balanced(counted, classes[:, index] == 1)

@@ -16,9 +16,21 @@ from ivm_ros.models.instancevg import text
 from ivm_ros.models.instancevg.preprocess import pixels, scale_factor, squash, squash_mask
 from ivm_ros.models.instancevg.text import Tokenizer
 from ivm_ros.training.batches import Items
-from ivm_ros.training.instancevg.concepts import asked_classes, concept_classes
+from ivm_ros.training.instancevg.concepts import asked_classes, concept_classes, named_classes
 from ivm_ros.training.instancevg.matching import Truth
 from ivm_ros.training.samples import RenderedSample
+
+
+class Concepts(NamedTuple):
+    """Kinds and colours that are seen and named; with a first axis of samples in a batch.
+
+    Attributes:
+        seen: (3, c, c) int64 of `concept_classes` and `asked_classes`.
+        named: (2,) int64 of `named_classes`.
+    """
+
+    seen: Tensor
+    named: Tensor
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,14 +42,14 @@ class Example:
         ids: of the instruction.
         boxes: (n, 4) float32, as in `Truth`.
         masks: (n, S, S) bool.
-        concepts: (3, c, c) of `concept_classes` and `asked_classes`, or None where they are not learned.
+        concepts: what the renderer knows besides, or None where it is not learned.
     """
 
     pixels: Tensor
     ids: list[int]
     boxes: Tensor
     masks: Tensor
-    concepts: Tensor | None = None
+    concepts: Concepts | None = None
 
 
 class ExampleBatch(NamedTuple):
@@ -49,7 +61,7 @@ class ExampleBatch(NamedTuple):
         padding: (B, L) bool, or None where all texts are of one length.
         boxes: of each sample.
         masks: of each sample.
-        concepts: (B, 3, c, c) int64, or None.
+        concepts: of all samples, or None.
     """
 
     pixels: Tensor
@@ -57,7 +69,7 @@ class ExampleBatch(NamedTuple):
     padding: Tensor | None
     boxes: list[Tensor]
     masks: list[Tensor]
-    concepts: Tensor | None = None
+    concepts: Concepts | None = None
 
     @property
     def truths(self) -> list[Truth]:
@@ -107,12 +119,15 @@ def prepared(sample: Sample, side: int, tokenizer: Tokenizer, cells: int = 0) ->
     )
 
 
-def _concepts(sample: Sample, cells: int) -> Tensor:
+def _concepts(sample: Sample, cells: int) -> Concepts:
     if not isinstance(sample, RenderedSample):
         raise ValueError("expected a rendered view to learn kinds and colours from, got another sample")
     asked = asked_classes(sample.masks, sample.ignored, sample.instances.shape, cells)
     kinds_colors = concept_classes(sample.objects, sample.instances, cells)
-    return torch.from_numpy(np.concatenate([kinds_colors, asked]))
+    return Concepts(
+        torch.from_numpy(np.concatenate([kinds_colors, asked])),
+        torch.from_numpy(named_classes(sample.wanted)),
+    )
 
 
 def collate(examples: Sequence[Example]) -> ExampleBatch:
@@ -125,5 +140,5 @@ def collate(examples: Sequence[Example]) -> ExampleBatch:
         padding=padding,
         boxes=[example.boxes for example in examples],
         masks=[example.masks for example in examples],
-        concepts=torch.stack(concepts) if concepts else None,
+        concepts=Concepts(*map(torch.stack, zip(*concepts, strict=True))) if concepts else None,
     )

@@ -9,8 +9,9 @@ import torch.distributed as dist
 from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
+from ivm_ros.models.instancevg.beit3 import Streams
 from ivm_ros.models.instancevg.model import InstanceVg
-from ivm_ros.training.instancevg.concepts import ConceptHead, concept_loss
+from ivm_ros.training.instancevg.concepts import ConceptHead, concept_loss, named_loss
 from ivm_ros.training.instancevg.examples import ExampleBatch
 from ivm_ros.training.instancevg.losses import LossRules, losses
 
@@ -23,8 +24,8 @@ class InstanceVgTask(nn.Module):
         rules: how the loss is made up.
         concepts: weight of the kinds and colours of all that is seen, which batches then have; 0 without.
             What says them is left behind when training ends.
-        alone: so many batches at the beginning teach kinds and colours alone, for a third of the time: no
-            words are read, and the head is left out.
+        alone: so many batches at the beginning teach the encoder those alone, and where what is asked for is;
+            the head is left out, which takes about half of the time.
 
     Raises:
         ValueError: kinds and colours come first, but are not learned.
@@ -58,20 +59,18 @@ class InstanceVgTask(nn.Module):
             terms = losses(found, batch.truths, self.rules, _mean_count(batch))
             named = {"detection": terms.detection, "masks": terms.masks, "existence": terms.existence}
             total = terms.total
-            if self.concepts is not None and batch.concepts is not None:
-                seen = self.concepts(streams.image[:, 1:].float())
-                named["concepts"] = self.weight * concept_loss(seen, batch.concepts)
+            if self.concepts is not None:
+                named["concepts"] = self._concept_loss(streams, batch)
                 total = total + named["concepts"]
         return {"loss": total, **named}
 
     def _see(self, batch: ExampleBatch) -> dict[str, Tensor]:
         """Return the loss of kinds and colours alone; names and order of the terms are always the same."""
-        assert self.concepts is not None and batch.concepts is not None
         device = batch.pixels.device.type
         with written_out_attention() if device == "cpu" else nullcontext():
-            patches = self.model.encode(batch.pixels, batch.ids[:, :1]).image[:, 1:]
+            streams = self.model.encode(batch.pixels, batch.ids, batch.padding)
         with torch.autocast(device, enabled=False):
-            loss = self.weight * concept_loss(self.concepts(patches.float()), batch.concepts, words=False)
+            loss = self._concept_loss(streams, batch)
             if dist.is_available() and dist.is_initialized():  # which wants a gradient of every weight
                 loss = loss + 0 * torch.stack([w.sum() for w in self.parameters() if w.requires_grad]).sum()
         nothing = torch.zeros_like(loss)
@@ -82,6 +81,13 @@ class InstanceVgTask(nn.Module):
             "existence": nothing,
             "concepts": loss,
         }
+
+    def _concept_loss(self, streams: Streams, batch: ExampleBatch) -> Tensor:
+        assert self.concepts is not None and batch.concepts is not None
+        seen = self.concepts(streams.image[:, 1:].float())
+        named = self.concepts.words(streams.text.float(), batch.padding)
+        loss = concept_loss(seen, batch.concepts.seen) + named_loss(named, batch.concepts.named)
+        return self.weight * loss
 
 
 def written_out_attention() -> AbstractContextManager[None]:
