@@ -17,11 +17,13 @@ LIMITS = {
     "channels": (1, 4096),
     "heads": (1, 256),
     "text_depth": (1, 64),
-    "decoder_depth": (1, 64),
+    "matcher_depth": (1, 64),
     "buckets": (1, 2**20),
     "embedding": (1, 4096),
-    "decision": (1, 4096),
     "pixels": (1, 4096),
+    "hidden": (1, 256),
+    "pair": (1, 256),
+    "most": (1, 1024),
 }
 """Smallest and largest sizes that a file may claim."""
 
@@ -34,14 +36,16 @@ class TinyConfig:
         width: of the network's input, pixels; a multiple of 16.
         height: of the network's input, pixels; a multiple of 16.
         widths: encoder channels at strides 2, 4, 8, 16.
-        channels: of the text encoder and the two-way transformer.
+        channels: of words and objects.
         heads: of their attentions.
         text_depth: layers of the text encoder.
-        decoder_depth: layers of the two-way transformer.
+        matcher_depth: layers in which objects read the words and look at each other.
         buckets: rows of the hashed word embedding.
         embedding: width of the hashed word embedding.
-        decision: channels of the per-instruction convolutions at stride 8.
-        pixels: channels of the per-instruction features at stride 4.
+        pixels: channels of the features that masks are made of.
+        hidden: channels of each object's own convolutions.
+        pair: channels of what is known of a pair of objects.
+        most: objects of one picture; the surest are kept.
         kinds: names of the kind head's classes.
         colors: names of the colour head's classes.
         materials: names of the material head's classes.
@@ -54,11 +58,13 @@ class TinyConfig:
     channels: int = 128
     heads: int = 4
     text_depth: int = 2
-    decoder_depth: int = 2
+    matcher_depth: int = 3
     buckets: int = 8192
     embedding: int = 48
-    decision: int = 64
-    pixels: int = 24
+    pixels: int = 16
+    hidden: int = 8
+    pair: int = 16
+    most: int = 24
     kinds: tuple[str, ...] = tuple(KINDS)
     colors: tuple[str, ...] = tuple(COLORS)
     materials: tuple[str, ...] = tuple(MATERIALS)

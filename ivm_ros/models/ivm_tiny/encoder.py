@@ -1,4 +1,4 @@
-"""ivm-tiny's image encoder: plain convolutions, a small feature pyramid, and dense concept heads."""
+"""ivm-tiny's image encoder: plain convolutions and a small feature pyramid."""
 
 from __future__ import annotations
 
@@ -56,30 +56,30 @@ class Features(NamedTuple):
         s4: (B, C4, H / 4, W / 4) features.
         s8: (B, C8, H / 8, W / 8) features.
         s16: (B, C16, H / 16, W / 16) features.
-        kinds: (B, K + 1, H / 4, W / 4) logits; the last is the background.
-        colors: (B, C, H / 4, W / 4) logits.
-        materials: (B, M + 1, H / 4, W / 4) logits; the last is none of them.
+        heat: (B, H / 4, W / 4) logits that a cell is well inside an object.
+        pixels: (B, P, H / 4, W / 4) features that masks are made of.
+        blend: (B, 9, 4, H / 4, W / 4) weights: how four sub-pixels mix their cell's 3x3 neighbours.
+        paint: (B, 3, H / 4, W / 4) mean colour of the cells, as `normalise` gives it.
     """
 
     s4: Tensor
     s8: Tensor
     s16: Tensor
-    kinds: Tensor
-    colors: Tensor
-    materials: Tensor
+    heat: Tensor
+    pixels: Tensor
+    blend: Tensor
+    paint: Tensor
 
 
 class ImageEncoder(nn.Module):
-    """Encode images at strides 4, 8 and 16 and say per pixel what kind, colour and material is there.
+    """Encode images at strides 4, 8 and 16, and say where objects are.
 
     Args:
         widths: channels at strides 2, 4, 8, 16.
-        kinds: number of kinds.
-        colors: number of colours.
-        materials: number of materials.
+        pixels: channels of the features that masks are made of.
     """
 
-    def __init__(self, widths: tuple[int, int, int, int], kinds: int, colors: int, materials: int) -> None:
+    def __init__(self, widths: tuple[int, int, int, int], pixels: int) -> None:
         super().__init__()
         w2, w4, w8, w16 = widths
         self.stage4 = nn.Sequential(ConvUnit(3, w2, stride=2), ConvUnit(w2, w4, stride=2))
@@ -89,14 +89,10 @@ class ImageEncoder(nn.Module):
         self.merge8 = ConvUnit(w8, w8)
         self.down_from_8 = ConvUnit(w8, w4, kernel=1)
         self.merge4 = ConvUnit(w4, w4)
-        self.heads = nn.ModuleDict(
-            {
-                "kinds": nn.Conv2d(w4, kinds + 1, 1),
-                "colors": nn.Conv2d(w4, colors, 1),
-                "materials": nn.Conv2d(w4, materials + 1, 1),
-            }
-        )
-        self.kinds8 = nn.Conv2d(w8, kinds + 1, 1)
+        self.heat = nn.Sequential(ConvUnit(w4, w2), nn.Conv2d(w2, 1, 1))
+        self.pixels = nn.Conv2d(w4, pixels, 3, padding=1)
+        self.blend = nn.Conv2d(w4, 9 * 4, 1)
+        nn.init.constant_(self.heat[1].bias, -3.0)  # type: ignore[arg-type]
 
     def forward(self, images: Tensor) -> Features:
         """Encode (B, 3, H, W) images, normalised to about zero mean; H and W are multiples of 16."""
@@ -105,8 +101,15 @@ class ImageEncoder(nn.Module):
         s16 = self.stage16(x8)
         s8 = self.merge8(x8 + _double(self.down_from_16(s16)))
         s4 = self.merge4(x4 + _double(self.down_from_8(s8)))
-        kinds = self.heads["kinds"](s4) + _double(self.kinds8(s8))
-        return Features(s4, s8, s16, kinds, self.heads["colors"](s4), self.heads["materials"](s4))
+        return Features(
+            s4=s4,
+            s8=s8,
+            s16=s16,
+            heat=self.heat(s4)[:, 0],
+            pixels=self.pixels(s4),
+            blend=self.blend(s4).float().unflatten(1, (9, 4)).softmax(dim=1),
+            paint=F.avg_pool2d(images, 4),
+        )
 
 
 def _double(x: Tensor) -> Tensor:

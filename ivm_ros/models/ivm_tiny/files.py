@@ -23,7 +23,7 @@ from ivm_ros.models.ivm_tiny.model import IvmTiny
 WEIGHTS = Path(__file__).parent / "weights" / "ivm_tiny.safetensors"
 """The weights that ship with the package."""
 
-_FORMAT = "ivm-tiny 1"
+_FORMAT = "ivm-tiny 2"
 
 
 @dataclass(frozen=True)

@@ -17,9 +17,10 @@ from ivm_ros.datasets.tabletop.phrases import Description
 from ivm_ros.datasets.tabletop.scene import Scene, SceneObject
 from ivm_ros.datasets.tabletop.store import Store, complete_shards, load_store
 from ivm_ros.datasets.tabletop.visible import PERHAPS_METAL
-from ivm_ros.models.ivm_tiny.concepts import NO_KIND, STRANGER
+from ivm_ros.models.ivm_tiny.matcher import NO_KIND, STRANGER
 from ivm_ros.models.ivm_tiny.config import TinyConfig
 from ivm_ros.training.augment import augment
+from ivm_ros.training.ivm_tiny.instances import view_objects
 
 IGNORE = -100
 """Class of pixels and words that no loss looks at; the default of torch's cross entropy."""
@@ -32,25 +33,33 @@ _FEWEST_PIXELS = 8
 
 @dataclass(frozen=True, eq=False)
 class Batch:
-    """B views with N questions in all, in the order of the views; equally many about each that is asked.
+    """B views with Q questions in all, K about each, in the order of the views; and their N visible objects.
 
     Attributes:
         images: (B, H, W, 3) uint8 RGB.
-        questions: the N questions.
-        targets: (N, H, W) bool.
-        ignored: (N, H, W) bool.
-        anchors: (N, H, W) bool.
+        questions: the Q questions.
+        image: (N,) int64 view of each object, ascending.
+        masks: (N, H, W) bool.
+        cells: (N, 2) int64 row and column of a cell of the stride 4 inside each object, drawn by chance.
+        looks: (N, 3) class of kind, colour, material of each object, or `IGNORE`.
+        heat: (B, H / 4, W / 4) float32: 1 deepest inside an object, 0 outside.
+        targets: (Q, M) int64 of the M objects of its view: 1 meant, 0 not, `IGNORE` unclear; `IGNORE` on padding.
+        anchors: (Q, M) int64 likewise: 1 is what the words mention besides.
         kinds: (B, H / 4, W / 4) class of each pixel; the last is the background.
         colors: (B, H / 4, W / 4) class or `IGNORE`.
         materials: (B, H / 4, W / 4) class or `IGNORE`; the last is none of them.
         weights: (B, H / 4, W / 4) float32: of a pixel in these losses, less in large objects.
-        words: (N, 6) classes of the target's kind, colour, material; the anchor's kind, colour; the relation.
+        words: (Q, 6) classes of the target's kind, colour, material; the anchor's kind, colour; the relation.
     """
 
     images: Tensor
     questions: list[Question]
+    image: Tensor
+    masks: Tensor
+    cells: Tensor
+    looks: Tensor
+    heat: Tensor
     targets: Tensor
-    ignored: Tensor
     anchors: Tensor
     kinds: Tensor
     colors: Tensor
@@ -60,8 +69,13 @@ class Batch:
 
     @property
     def texts(self) -> list[str]:
-        """The N instructions."""
+        """The Q instructions."""
         return [question.text for question in self.questions]
+
+    @property
+    def present(self) -> Tensor:
+        """(Q,) bool: whether anything in view is meant."""
+        return torch.tensor([bool(question.targets) for question in self.questions])
 
 
 class ShardPool:
@@ -111,12 +125,7 @@ class ShardPool:
 
 
 def make_batch(
-    scenes: Sequence[Scene],
-    rng: Random,
-    per_view: int,
-    config: TinyConfig,
-    split: str = "train",
-    asked_views: int | None = None,
+    scenes: Sequence[Scene], rng: Random, per_view: int, config: TinyConfig, split: str = "train"
 ) -> Batch:
     """Augment the views (in training only) and ask `per_view` questions about each.
 
@@ -126,62 +135,65 @@ def make_batch(
         per_view: questions about each view.
         config: of the network.
         split: wordings, see `questions`; other splits than "train" are not augmented.
-        asked_views: ask about this many of the views only, the first ones; None for all.
     """
-    images, maps, asked, dense, weights = [], [], [], [], []
-    for index, scene in enumerate(scenes):
+    views = []
+    for scene in scenes:
         image, instances = scene.image, scene.instances
         if split == "train":
             image, instances = augment(image, instances, rng)
-        images.append(image)
-        if asked_views is None or index < asked_views:
-            asked.append(questions(scene.objects, instances, rng, per_view, split))
-            maps.append(instances)
-        coarse = instances[2::4, 2::4]
-        dense.append(_dense(scene.objects, coarse, config))
-        weights.append(_weights(coarse))
-    pairs = [
-        (question, instances) for group, instances in zip(asked, maps, strict=True) for question in group
-    ]
+        views.append((image, instances, questions(scene.objects, instances, rng, per_view, split)))
+    tables = [_classes(scene.objects, config) for scene in scenes]
+    seen = [view_objects(instances, rng) for _, instances, _ in views]
+    dense = [table[:, instances[2::4, 2::4]] for table, (_, instances, _) in zip(tables, views, strict=True)]
+    most = max(1, max(len(each.ids) for each in seen))
+    targets, anchors = [], []
+    for each, (_, _, asked) in zip(seen, views, strict=True):
+        for question in asked:
+            targets.append(_labels(each.ids, question.targets, question.ignored, most))
+            anchor = () if question.anchor is None else (question.anchor,)
+            anchors.append(_labels(each.ids, anchor, (), most))
     kinds, colors, materials = (torch.from_numpy(np.stack(part)) for part in zip(*dense, strict=True))
+    asked = [question for _, _, each in views for question in each]
     return Batch(
-        images=torch.from_numpy(np.stack(images)),
-        questions=[question for question, _ in pairs],
-        targets=_masks([(question.targets, instances) for question, instances in pairs]),
-        ignored=_masks([(question.ignored, instances) for question, instances in pairs]),
-        anchors=_masks([((question.anchor or 256,), instances) for question, instances in pairs]),
+        images=torch.from_numpy(np.stack([image for image, _, _ in views])),
+        questions=asked,
+        image=torch.tensor([index for index, each in enumerate(seen) for _ in each.ids], dtype=torch.int64),
+        masks=torch.from_numpy(np.concatenate([each.masks for each in seen])),
+        cells=torch.from_numpy(np.concatenate([each.cells for each in seen])),
+        looks=torch.from_numpy(
+            np.concatenate([table[:, each.ids].T for table, each in zip(tables, seen, strict=True)])
+        ),
+        heat=torch.from_numpy(np.stack([each.heat for each in seen])),
+        targets=torch.from_numpy(np.stack(targets)),
+        anchors=torch.from_numpy(np.stack(anchors)),
         kinds=kinds,
         colors=colors,
         materials=materials,
-        weights=torch.from_numpy(np.stack(weights)),
-        words=torch.tensor([_words(question, config) for question, _ in pairs]),
+        weights=torch.from_numpy(np.stack([_weights(instances[2::4, 2::4]) for _, instances, _ in views])),
+        words=torch.tensor([_words(question, config) for question in asked]),
     )
 
 
-def _masks(chosen: Sequence[tuple[tuple[int, ...], npt.NDArray[np.uint8]]]) -> Tensor:
-    masks = []
-    for ids, instances in chosen:
-        table = np.zeros(257, np.bool_)  # 256 stands for nothing
-        table[list(ids)] = True
-        masks.append(table[instances])
-    return torch.from_numpy(np.stack(masks))
+def _labels(ids: Sequence[int], yes: Sequence[int], unclear: Sequence[int], most: int) -> npt.NDArray[np.int64]:
+    labels = np.full(most, IGNORE, np.int64)
+    labels[: len(ids)] = [IGNORE if i in unclear else int(i in yes) for i in ids]
+    return labels
 
 
-def _dense(
-    objects: Sequence[SceneObject], instances: npt.NDArray[np.uint8], config: TinyConfig
-) -> tuple[npt.NDArray[np.int64], ...]:
-    kinds, colors, materials = (np.full(256, IGNORE, np.int64) for _ in range(3))
-    kinds[0] = len(config.kinds)
+def _classes(objects: Sequence[SceneObject], config: TinyConfig) -> npt.NDArray[np.int64]:
+    """Return (3, 256) classes of kind, colour and material by instance; 0 is the background."""
+    tables = np.full((3, 256), IGNORE, np.int64)
+    tables[0, 0] = len(config.kinds)
     for item in objects:
         at = item.instance
-        kinds[at] = config.kinds.index(item.kind)
+        tables[0, at] = config.kinds.index(item.kind)
         if item.color is not None:
-            colors[at] = config.colors.index(item.color)
+            tables[1, at] = config.colors.index(item.color)
         if item.material is not None:
-            materials[at] = config.materials.index(item.material)
+            tables[2, at] = config.materials.index(item.material)
         elif item.kind not in PERHAPS_METAL:
-            materials[at] = len(config.materials)
-    return kinds[instances], colors[instances], materials[instances]
+            tables[2, at] = len(config.materials)
+    return tables
 
 
 def _weights(instances: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:

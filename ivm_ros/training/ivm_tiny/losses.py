@@ -1,37 +1,98 @@
-"""What ivm-tiny is trained for: the mask, whether anything matches, and what the renderer knows besides."""
+"""What ivm-tiny is trained for: objects, what they are, which are meant, and what the renderer knows besides."""
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
+from ivm_ros.models.ivm_tiny.config import TinyConfig
 from ivm_ros.models.ivm_tiny.encoder import Features
-from ivm_ros.models.ivm_tiny.model import Answer
+from ivm_ros.models.ivm_tiny.matcher import Matches
+from ivm_ros.models.ivm_tiny.model import Asked
+from ivm_ros.models.ivm_tiny.objects import Looks
 from ivm_ros.training.ivm_tiny.data import IGNORE, Batch
 from ivm_ros.training.losses import dice
 
-WEIGHTS = {"mask": 10.0, "dice": 1.0, "existence": 1.0, "anchor": 3.0, "dense": 1.0, "words": 0.25}
+WEIGHTS = {
+    "heat": 2.0,
+    "mask": 5.0,
+    "dice": 1.0,
+    "fine": 5.0,
+    "looks": 1.0,
+    "dense": 0.5,
+    "target": 1.0,
+    "anchor": 0.5,
+    "existence": 0.5,
+    "words": 0.25,
+}
 """Of the terms in the sum."""
 
 
-def losses(answer: Answer, features: Features, batch: Batch) -> dict[str, Tensor]:
+class DenseHeads(nn.Module):
+    """Say of every pixel what kind, colour and material is there; teaches the encoder, and is left behind."""
+
+    def __init__(self, config: TinyConfig) -> None:
+        super().__init__()
+        _, w4, w8, _ = config.widths
+        self.sizes = (len(config.kinds) + 1, len(config.colors), len(config.materials) + 1)
+        self.fine = nn.Conv2d(w4, sum(self.sizes), 1)
+        self.coarse = nn.Conv2d(w8, self.sizes[0], 1)
+
+    def forward(self, features: Features) -> tuple[Tensor, Tensor, Tensor]:
+        """Return (B, n, H / 4, W / 4) logits of kinds, with the background, of colours and of materials."""
+        kinds, colors, materials = self.fine(features.s4).split(self.sizes, dim=1)
+        return kinds + F.interpolate(self.coarse(features.s8), scale_factor=2.0), colors, materials
+
+
+class Answers(NamedTuple):
+    """What the network says to a batch.
+
+    Attributes:
+        features: of the views.
+        dense: of `DenseHeads`.
+        masks: (N, H / 4, W / 4) logits of the objects.
+        fine: (n,) which of these are made at twice the resolution, and their (n, H / 2, W / 2) logits.
+        looks: of the objects.
+        asked: the words.
+        relation: (Q, R + 1) logits of what relation they name.
+        matches: of objects and words.
+        labels: (Q, M) of these, targets and anchors: 1, 0 or `IGNORE`.
+    """
+
+    features: Features
+    dense: tuple[Tensor, Tensor, Tensor]
+    masks: Tensor
+    fine: tuple[Tensor, Tensor]
+    looks: Looks
+    asked: Asked
+    relation: Tensor
+    matches: Matches
+    labels: tuple[Tensor, Tensor]
+
+
+def losses(answers: Answers, batch: Batch) -> dict[str, Tensor]:
     """Return the terms of the loss by name, unweighted, in float32."""
-    truth, ignored = _halve(batch.targets), _halve(batch.ignored) > 0
-    present = batch.targets.flatten(1).any(dim=1)
-    anchor, has_anchor = (
-        F.avg_pool2d(batch.anchors[:, None].float(), 8)[:, 0],
-        batch.anchors.flatten(1).any(dim=1),
-    )
+    truth = F.avg_pool2d(batch.masks[:, None].float(), 4)[:, 0]
+    chosen, fine = answers.fine
+    fine_truth = F.avg_pool2d(batch.masks[chosen, None].float(), 2)[:, 0]
+    looks, matches = answers.looks, answers.matches
     return {
-        "mask": F.binary_cross_entropy_with_logits(answer.mask, truth, (~ignored).float()),
-        "dice": dice(answer.mask, truth, ~ignored)[present].sum() / present.sum().clamp(min=1),
-        "existence": F.binary_cross_entropy_with_logits(answer.existence, present.float()),
-        "anchor": F.binary_cross_entropy_with_logits(
-            answer.anchor, anchor, has_anchor[:, None, None].float()
-        ),
-        "dense": dense(features, batch),
-        "words": words(answer, batch),
+        "heat": heat_loss(answers.features.heat.float(), batch.heat),
+        "mask": F.binary_cross_entropy_with_logits(answers.masks, truth),
+        "dice": dice(answers.masks, truth, torch.ones_like(truth, dtype=torch.bool)).mean(),
+        "fine": F.binary_cross_entropy_with_logits(fine, fine_truth)
+        + 0.2 * dice(fine, fine_truth, torch.ones_like(fine_truth, dtype=torch.bool)).mean(),
+        "looks": _classes(looks.kinds, batch.looks[:, 0])
+        + _classes(looks.colors, batch.looks[:, 1])
+        + 0.5 * _classes(looks.materials, batch.looks[:, 2]),
+        "dense": dense(answers.dense, batch),
+        "target": _pointed(matches.target, answers.labels[0]),
+        "anchor": _pointed(matches.anchor, answers.labels[1]),
+        "existence": F.binary_cross_entropy_with_logits(matches.existence, batch.present.float()),
+        "words": words(answers.asked, answers.relation, batch),
     }
 
 
@@ -40,22 +101,41 @@ def total(terms: dict[str, Tensor]) -> Tensor:
     return torch.stack([WEIGHTS[name] * value for name, value in terms.items()]).sum()
 
 
-def dense(features: Features, batch: Batch) -> Tensor:
+def heat_loss(logits: Tensor, truth: Tensor) -> Tensor:
+    """Return the quality focal loss (Li et al., 2020), as a mean over what is inside objects."""
+    values = F.binary_cross_entropy_with_logits(logits, truth, reduction="none")
+    return (values * (logits.sigmoid() - truth).square()).sum() / truth.sum().clamp(min=1.0)
+
+
+def dense(said: tuple[Tensor, Tensor, Tensor], batch: Batch) -> Tensor:
     """Return the cross entropies of kind, colour and material at every pixel, summed."""
+    kinds, colors, materials = said
     return (
-        _pixel_cross_entropy(features.kinds, batch.kinds, batch.weights)
-        + _pixel_cross_entropy(features.colors, batch.colors, batch.weights)
-        + 0.5 * _pixel_cross_entropy(features.materials, batch.materials, batch.weights)
+        _pixel_cross_entropy(kinds, batch.kinds, batch.weights)
+        + _pixel_cross_entropy(colors, batch.colors, batch.weights)
+        + 0.5 * _pixel_cross_entropy(materials, batch.materials, batch.weights)
     )
 
 
-def words(answer: Answer, batch: Batch) -> Tensor:
+def words(asked: Asked, relation: Tensor, batch: Batch) -> Tensor:
     """Return the cross entropies of what the words were made from, summed."""
-    target, anchor = answer.target, answer.anchor_words
-    heads = (target.kind, target.color, target.material, anchor.kind, anchor.color, answer.relation)
+    target, anchor = asked.target, asked.anchor
+    heads = (target.kind, target.color, target.material, anchor.kind, anchor.color, relation)
     return torch.stack(
         [F.cross_entropy(head.float(), batch.words[:, index]) for index, head in enumerate(heads)]
     ).sum()
+
+
+def _classes(logits: Tensor, classes: Tensor) -> Tensor:
+    known = (classes != IGNORE).sum().clamp(min=1)
+    return F.cross_entropy(logits.float(), classes, ignore_index=IGNORE, reduction="sum") / known
+
+
+def _pointed(logits: Tensor, labels: Tensor) -> Tensor:
+    """Return the mean over questions of the sum over objects."""
+    counted = labels != IGNORE
+    values = F.binary_cross_entropy_with_logits(logits, (labels == 1).float(), reduction="none")
+    return (values * counted).sum() / len(labels)
 
 
 def _pixel_cross_entropy(logits: Tensor, classes: Tensor, weights: Tensor) -> Tensor:
@@ -63,7 +143,3 @@ def _pixel_cross_entropy(logits: Tensor, classes: Tensor, weights: Tensor) -> Te
     weights = weights * (classes != IGNORE)
     values = F.cross_entropy(logits.float(), classes, reduction="none")
     return (values * weights).sum() / weights.sum().clamp(min=1e-6)
-
-
-def _halve(masks: Tensor) -> Tensor:
-    return F.avg_pool2d(masks[:, None].float(), 2)[:, 0]

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from ivm_ros.models.ivm_tiny.grounder import save_weights
+from ivm_ros.models.ivm_tiny.files import save_weights
 from ivm_ros.models.ivm_tiny.model import IvmTiny
 from ivm_ros.training.ivm_tiny.data import Batch, ShardPool
 from ivm_ros.training.ivm_tiny.scoring import Case, answer_cases, summarise

@@ -14,8 +14,10 @@ import torch
 
 from ivm_ros.datasets.tabletop.instructions import Question
 from ivm_ros.evaluation.metrics import area_under_roc
+from ivm_ros.grounding import Image
 from ivm_ros.models.ivm_tiny.encoder import normalise
 from ivm_ros.models.ivm_tiny.model import IvmTiny
+from ivm_ros.models.ivm_tiny.objects import upsample
 from ivm_ros.training.ivm_tiny.data import Batch, ShardPool, make_batch
 
 
@@ -73,17 +75,29 @@ def answer_cases(
     for start in range(0, len(indices), 8):
         scenes = [pool.scene(index) for index in indices[start : start + 8]]
         batch = make_batch(scenes, rng, per_view, model.config, split="validation")
-        answer = model(model.encode(normalise(batch.images)), batch.texts)
         cases = []
-        for index, question in enumerate(batch.questions):
-            logits = answer.mask[index].float().numpy()
-            instances = scenes[index // per_view].instances
-            truths = tuple(instances == target for target in question.targets)
-            fine = cv2.resize(logits, instances.shape[::-1], interpolation=cv2.INTER_LINEAR)
-            probability = (1 / (1 + np.exp(-fine))).astype(np.float32)
-            counted = ~batch.ignored[index].numpy()
-            cases.append(Case(question, truths, counted, probability, float(answer.existence[index])))
+        for index, scene in enumerate(scenes):
+            asked = batch.questions[index * per_view : (index + 1) * per_view]
+            heats, existence = _answer(model, scene.image, [question.text for question in asked])
+            for question, coarse, exists in zip(asked, heats, existence, strict=True):
+                truths = tuple(scene.instances == target for target in question.targets)
+                heat = cv2.resize(coarse, scene.instances.shape[::-1], interpolation=cv2.INTER_LINEAR)
+                counted = ~np.isin(scene.instances, question.ignored)
+                cases.append(Case(question, truths, counted, heat, exists))
         yield batch, cases
+
+
+def _answer(model: IvmTiny, image: Image, texts: list[str]) -> tuple[npt.NDArray[np.float32], list[float]]:
+    """Return (Q, H / 2, W / 2) heat of the objects that are meant, and logits that anything is."""
+    features = model.image(normalise(torch.from_numpy(np.ascontiguousarray(image))[None]))
+    found = model.find(features)
+    matches = model.match(model.describe(features, found), model.read(texts))
+    height, width = image.shape[:2]
+    if not len(found.sure):
+        return np.zeros((len(texts), height // 2, width // 2), np.float32), matches.existence.tolist()
+    masks = upsample(found.masks, features.blend).sigmoid()
+    heat = (matches.target.sigmoid()[:, : len(masks), None, None] * masks).amax(dim=1)
+    return heat.numpy(), matches.existence.tolist()
 
 
 def summarise(cases: list[Case], threshold: float = 0.5) -> dict[str, float]:

@@ -25,11 +25,10 @@ import typer
 from torch import Tensor, nn
 
 from ivm_ros.models.ivm_tiny.config import TinyConfig
-from ivm_ros.models.ivm_tiny.encoder import Features, normalise
-from ivm_ros.models.ivm_tiny.model import IvmTiny
 from ivm_ros.training.ivm_tiny.data import ShardPool, make_batch
 from ivm_ros.training.ivm_tiny.losses import losses, total
 from ivm_ros.training.ivm_tiny.monitor import Monitor
+from ivm_ros.training.ivm_tiny.task import TinyTask
 
 
 @dataclass(frozen=True)
@@ -43,9 +42,7 @@ class Settings:
         workers: processes.
         seed: of weights, views, augmentation and questions.
         batch: views a process and step.
-        asked_views: how many of these are asked about; the others teach the encoder alone, which costs
-            half as much and has the most to learn.
-        per_view: questions about each of these.
+        per_view: questions about each.
         rate: highest learning rate.
         ema: decay of the averaged weights, which are the ones that count.
         save_minutes: between checkpoints.
@@ -59,8 +56,7 @@ class Settings:
     workers: int = 2
     seed: int = 0
     batch: int = 8
-    asked_views: int = 3
-    per_view: int = 3
+    per_view: int = 6
     rate: float = 2e-3
     ema: float = 0.998
     save_minutes: float = 5.0
@@ -79,12 +75,13 @@ class Trainer:
     def __init__(self, settings: Settings, rank: int) -> None:
         self.settings, self.rank = settings, rank
         torch.manual_seed(settings.seed)
-        self.model = IvmTiny(settings.config).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.averaged = copy.deepcopy(self.model).eval()
-        decayed = [weight for weight in self.model.parameters() if weight.ndim > 1]
-        others = [weight for weight in self.model.parameters() if weight.ndim <= 1]
-        encoder = set(self.model.image.parameters())
-        self._learning_apart = (list(encoder), [w for w in self.model.parameters() if w not in encoder])
+        self.task = TinyTask(settings.config).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.averaged = copy.deepcopy(self.task.model).eval()
+        decayed = [weight for weight in self.task.parameters() if weight.ndim > 1]
+        others = [weight for weight in self.task.parameters() if weight.ndim <= 1]
+        words = [*self.task.model.text.parameters(), *self.task.model.matcher.parameters()]
+        mine = set(words)
+        self._learning_apart = (words, [w for w in self.task.parameters() if w not in mine])
         groups = [{"params": decayed, "weight_decay": 0.02}, {"params": others, "weight_decay": 0.0}]
         self.optimizer = torch.optim.AdamW(groups, lr=settings.rate, betas=(0.9, 0.98), fused=True)
         self.step, self.elapsed = 0, 0.0
@@ -99,7 +96,7 @@ class Trainer:
             )
 
     def _restore(self, state: dict[str, Any]) -> None:
-        self.model.load_state_dict(state["model"])
+        self.task.load_state_dict(state["task"])
         self.averaged.load_state_dict(state["averaged"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.step, self.elapsed = state["step"], state["elapsed"]
@@ -107,7 +104,7 @@ class Trainer:
     def save(self) -> None:
         """Write the checkpoint, by rename, so that an interruption leaves the previous one."""
         state = {
-            "model": self.model.state_dict(),
+            "task": self.task.state_dict(),
             "averaged": self.averaged.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "step": self.step,
@@ -120,33 +117,22 @@ class Trainer:
     def train_step(self) -> dict[str, float]:
         """Take one step and return the terms of this worker's loss."""
         settings = self.settings
-        batch = make_batch(
-            self.pool.draw(settings.batch, self.rng),
-            self.rng,
-            settings.per_view,
-            settings.config,
-            asked_views=settings.asked_views,
-        )
+        scenes = self.pool.draw(settings.batch, self.rng)
+        batch = make_batch(scenes, self.rng, settings.per_view, settings.config)
         for group in self.optimizer.param_groups:
             group["lr"] = settings.rate * schedule(self.progress)
-        images = normalise(batch.images).contiguous(memory_format=torch.channels_last)
-        with torch.autocast("cpu", torch.bfloat16):
-            features = self.model.image(images)
-            # the masks' gradients are rare and huge, and would drown what the dense losses teach the encoder
-            asked = Features(*(part[: settings.asked_views].detach() for part in features))
-            answer = self.model(self.model.prepare(asked), batch.texts)
-        terms = losses(answer, features, batch)
+        terms = losses(self.task(batch, self.rng), batch)
         self.optimizer.zero_grad()
         total(terms).backward()
         self.progress = average_gradients(
-            self.model, self.elapsed / (60 * settings.minutes), settings.workers
+            self.task, self.elapsed / (60 * settings.minutes), settings.workers
         )
         for weights in self._learning_apart:
             nn.utils.clip_grad_norm_(weights, 2.0)
         self.optimizer.step()
         self.step += 1
         if self.rank == 0:
-            update_average(self.averaged, self.model, min(settings.ema, 1 - 10 / (10 + self.step)))
+            update_average(self.averaged, self.task.model, min(settings.ema, 1 - 10 / (10 + self.step)))
         return {name: value.item() for name, value in terms.items()}
 
 

@@ -1,0 +1,128 @@
+"""ivm-tiny's training step from a batch to what the losses read."""
+
+from __future__ import annotations
+
+from random import Random
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ivm_ros.models.ivm_tiny.config import TinyConfig
+from ivm_ros.models.ivm_tiny.encoder import Features, normalise
+from ivm_ros.models.ivm_tiny.model import IvmTiny
+from ivm_ros.models.ivm_tiny.objects import Cells, upsample
+from ivm_ros.training.ivm_tiny.data import IGNORE, Batch
+from ivm_ros.training.ivm_tiny.losses import Answers, DenseHeads
+
+_FALSE = 2
+"""Most false objects of a view that the words are matched with as well."""
+_TAKEN_FOR = 0.15
+"""Probability above which the background is taken for an object."""
+_TRUE_MASKS = 0.3
+"""Share of the objects that are looked at through the true mask; the others through the found one."""
+_FINE = 2
+"""Objects of a view whose masks are made at twice the resolution as well."""
+
+
+class TinyTask(nn.Module):
+    """The network, and what teaches its encoder.
+
+    Args:
+        config: sizes.
+    """
+
+    def __init__(self, config: TinyConfig) -> None:
+        super().__init__()
+        self.model = IvmTiny(config)
+        self.dense = DenseHeads(config)
+
+    def forward(self, batch: Batch, rng: Random) -> Answers:
+        """Answer a batch; the encoder may run in bfloat16, the rest is float32."""
+        model = self.model
+        images = normalise(batch.images).contiguous(memory_format=torch.channels_last)
+        with torch.autocast("cpu", torch.bfloat16):
+            features = model.image(images)
+            dense = self.dense(features)
+        features = Features(*(part.float() for part in features))
+        image, cells, true = with_false(features.heat.detach(), batch)
+        masks = model.masks(features, Cells(image, cells[:, 0], cells[:, 1]))
+        seen = masks.detach().sigmoid()
+        shown = torch.tensor([rng.random() < _TRUE_MASKS for _ in batch.image], dtype=torch.bool)
+        truth = F.avg_pool2d(batch.masks[shown, None].float(), 4)[:, 0]
+        seen[torch.nonzero(true)[:, 0][shown]] = truth
+        looks = model.look(features, image, seen)
+        sure = features.heat.detach()[image, cells[:, 0], cells[:, 1]].sigmoid() * _quality(seen)
+        scene = model.matcher.arrange(
+            type(looks)(*(part.detach() for part in looks)), sure, image, len(images)
+        )
+        masks = masks[true]
+        asked = model.read(batch.texts)
+        matches = model.match(scene, asked)
+        times = len(batch.questions) // len(images)
+        there = scene.there.repeat_interleave(times, dim=0)
+        true_count = torch.bincount(batch.image, minlength=len(images)).repeat_interleave(times)
+        chosen = _few(batch.image, len(images), rng)
+        fine = upsample(masks[chosen], features.blend[batch.image[chosen]])
+        return Answers(
+            features=features,
+            dense=dense,
+            masks=masks,
+            fine=(chosen, fine),
+            looks=type(looks)(*(part[true] for part in looks)),
+            asked=asked,
+            relation=model.relation(asked.tokens[:, 1]),
+            matches=matches,
+            labels=(padded(batch.targets, true_count, there), padded(batch.anchors, true_count, there)),
+        )
+
+
+def with_false(heat: Tensor, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
+    """Add places of the background that are taken for objects.
+
+    Args:
+        heat: (B, h, w) logits.
+        batch: with N objects.
+
+    Returns:
+        (N + F,) view of each, ascending; (N + F, 2) cells; (N + F,) which are true. The true ones of a view come
+        first, in their order.
+    """
+    probability = heat.sigmoid()
+    highest = F.max_pool2d(probability[:, None], 5, stride=1, padding=2)[:, 0]
+    background = (batch.kinds == batch.kinds.max()) & (batch.heat == 0)
+    wrong = torch.where((probability >= highest) & background, probability, 0.0).flatten(1)
+    values, places = wrong.topk(_FALSE, dim=1)
+    views = torch.arange(len(heat))[:, None].expand_as(places)
+    taken = values > _TAKEN_FOR
+    width = heat.shape[-1]
+    false = torch.stack([places // width, places % width], dim=-1)[taken]
+    image = torch.cat([batch.image, views[taken]])
+    order = torch.argsort(image, stable=True)
+    return image[order], torch.cat([batch.cells, false])[order], order < len(batch.image)
+
+
+def padded(labels: Tensor, true: Tensor, there: Tensor) -> Tensor:
+    """Return (Q, M) labels for all objects that were found: false ones are not meant.
+
+    Args:
+        labels: (Q, m) of the true ones; m <= M.
+        true: (Q,) number of true objects; they come first.
+        there: (Q, M) bool.
+    """
+    labels = F.pad(labels, (0, there.shape[1] - labels.shape[1]), value=IGNORE)
+    false = there & (torch.arange(there.shape[1]) >= true[:, None])
+    return labels.masked_fill(false, 0)
+
+
+def _quality(masks: Tensor) -> Tensor:
+    inside = (masks > 0.5).float().flatten(1)
+    return (masks.flatten(1) * inside).sum(dim=1) / inside.sum(dim=1).clamp(min=1)
+
+
+def _few(image: Tensor, views: int, rng: Random) -> Tensor:
+    chosen: list[int] = []
+    for view in range(views):
+        own = torch.nonzero(image == view)[:, 0].tolist()
+        chosen += rng.sample(own, min(_FINE, len(own)))
+    return torch.tensor(chosen, dtype=torch.int64)
