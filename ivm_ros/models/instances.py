@@ -5,7 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from ivm_ros.grounding import Heatmap, Target
+from ivm_ros.grounding import Heatmap, Mask, Target
 
 
 def targets_from_heatmap(
@@ -71,3 +71,12 @@ def _target(
         score=score,
         label=label,
     )
+
+
+def target_of_mask(mask: Mask, score: float, label: str = "") -> Target | None:
+    """Return the target of an (H, W) bool mask in which some pixel is true, else None."""
+    x, y, width, height = cv2.boundingRect(mask.view(np.uint8))
+    if not width:
+        return None
+    box = np.s_[y : y + height, x : x + width]
+    return _target(mask.shape, score, mask[box], box, label)

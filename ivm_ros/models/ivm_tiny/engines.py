@@ -10,7 +10,7 @@ import torch
 
 from ivm_ros.checkpoints import CheckpointError
 from ivm_ros.models.ivm_tiny.model import IvmTiny
-from ivm_ros.models.ivm_tiny.network import TinyNetwork, torch_halves
+from ivm_ros.models.ivm_tiny.network import TinyNetwork, TorchEngine
 
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 """Of the picture's half, by the name that users give."""
@@ -21,14 +21,14 @@ def _torch(
 ) -> TinyNetwork:
     if provider != "auto":
         raise ValueError(f"expected provider=auto with the engine torch, got {provider!r}")
-    return TinyNetwork(model, *torch_halves(model, device, precision))
+    return TinyNetwork(model, TorchEngine(model, device, precision))
 
 
 def _onnx(
     model: IvmTiny, folder: Path | None, device: torch.device, precision: torch.dtype, provider: str
 ) -> TinyNetwork:
     try:
-        from ivm_ros.models.ivm_tiny.onnx import find_graphs, onnx_halves
+        from ivm_ros.models.ivm_tiny.onnx import OnnxEngine, find_graphs
     except ModuleNotFoundError as error:
         raise ImportError(f"engine 'onnx' needs {error.name}: pip install 'ivm-ros[onnx]'") from error
     graphs = find_graphs(model.config, folder)
@@ -37,10 +37,11 @@ def _onnx(
             "expected weights of the sizes that the package has graphs for, or a folder that "
             "`ivm-ros export --model ivm-tiny` made of them"
         )
-    see, answer = onnx_halves(model, graphs, device, provider)
-    if precision != torch.float32:  # ONNX Runtime has none other on CPUs
-        see, _ = torch_halves(model, torch.device("cpu"), precision)
-    return TinyNetwork(model, see, answer, "onnx")
+    if precision != torch.float32:
+        raise ValueError(
+            "expected precision=float32 with the engine onnx, got another; engine=torch has others"
+        )
+    return TinyNetwork(model, OnnxEngine(model, graphs, device, provider))
 
 
 def _auto(

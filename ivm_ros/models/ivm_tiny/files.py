@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-import math
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
 import torch
 
 from ivm_ros.checkpoints import (
@@ -23,34 +24,52 @@ from ivm_ros.models.ivm_tiny.model import IvmTiny
 WEIGHTS = Path(__file__).parent / "weights" / "ivm_tiny.safetensors"
 """The weights that ship with the package."""
 
+Logits = npt.NDArray[np.float32]
+
 _FORMAT = "ivm-tiny 2"
 
 
 @dataclass(frozen=True)
 class Calibration:
-    """How raw answers become decisions; chosen on validation scenes and stored with the weights.
+    """How raw answers become probabilities and decisions; chosen on validation scenes.
 
-    The probability that anything matches is the logistic function of
-    `bias + head * (existence logit) + peak * (highest smoothed mask logit)`.
+    The probability that anything is meant is the logistic function of
+    `bias + head * (existence logit) + peak * (highest logit of an object)`; that an object is meant is that
+    of `shift + scale * (its logit)`.
 
     Attributes:
-        bias: of the logistic regression.
+        bias: of the first logistic regression.
         head: its weight of the existence head.
-        peak: its weight of the mask's peak.
+        peak: its weight of the highest object.
         existence: probability under which the answer is "not there".
-        mask: heat above which a pixel belongs to a target.
+        shift: of the second logistic regression.
+        scale: its weight of an object's logit.
+        target: probability from which an object is a target.
+        mask: of a pixel of an object, from which it belongs to its mask.
     """
 
     bias: float = 0.0
     head: float = 1.0
     peak: float = 0.0
     existence: float = 0.5
+    shift: float = 0.0
+    scale: float = 1.0
+    target: float = 0.5
     mask: float = 0.5
 
-    def probability(self, head: float, peak: float) -> float:
-        """Return the probability in [0, 1] that anything matches."""
-        score = self.bias + self.head * head + self.peak * peak
-        return 1.0 / (1.0 + math.exp(-max(-50.0, min(50.0, score))))
+    def anything(self, head: Logits, peak: Logits) -> Logits:
+        """Return the probabilities that anything is meant."""
+        return sigmoid(self.bias + self.head * head + self.peak * peak)
+
+    def each(self, logits: Logits) -> Logits:
+        """Return the probability of each object that it is meant."""
+        return sigmoid(self.shift + self.scale * logits)
+
+
+def sigmoid(values: Logits) -> Logits:
+    """Return the logistic function of any array, without overflow."""
+    result: Logits = 1.0 / (1.0 + np.exp(-np.clip(values, -50.0, 50.0)))  # type: ignore[assignment]
+    return result
 
 
 def save_weights(

@@ -8,22 +8,22 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 import torch
 
-from ivm_ros.grounding import Grounder, Grounding, Heatmap, Image, check_image, check_instruction
-from ivm_ros.models.instances import targets_from_heatmap
+from ivm_ros.grounding import Grounder, Grounding, Heatmap, Image, Target, check_image, check_instruction
+from ivm_ros.models.instances import target_of_mask
 from ivm_ros.models.ivm_tiny.engines import open_network
-from ivm_ros.models.ivm_tiny.files import WEIGHTS, Calibration, load_weights, save_weights
-from ivm_ros.models.ivm_tiny.model import IvmTiny, Seen
-from ivm_ros.models.ivm_tiny.network import TinyNetwork, torch_halves
+from ivm_ros.models.ivm_tiny.files import WEIGHTS, Calibration, Logits, load_weights, save_weights, sigmoid
+from ivm_ros.models.ivm_tiny.model import IvmTiny
+from ivm_ros.models.ivm_tiny.network import Seen, TinyNetwork, TorchEngine
 
 __all__ = ["WEIGHTS", "Calibration", "TinyFeatures", "TinyGrounder", "load", "load_weights", "save_weights"]
 
+_NOTHING = -6.0
+"""Logit of a pixel under which it is surely outside of a mask."""
 
-def peak_logit(logits: npt.NDArray[np.float32]) -> float:
-    """Return the highest mask logit after a 3x3 mean; the second clue of `Calibration`."""
-    return float(cv2.blur(logits, (3, 3)).max())
+_FAINT = 0.02
+"""Probability under which an object is left out of the heatmap."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,6 +37,24 @@ class TinyFeatures:
 
     seen: Seen
     size: tuple[int, int]
+
+
+@dataclass(frozen=True, eq=False)
+class Said:
+    """What the network says to one text before any calibration.
+
+    Attributes:
+        objects: (N,) logits that each object is meant.
+        existence: logit that anything is.
+    """
+
+    objects: Logits
+    existence: float
+
+    @property
+    def peak(self) -> float:
+        """The highest of the objects."""
+        return float(self.objects.max())
 
 
 class TinyGrounder(Grounder):
@@ -54,12 +72,12 @@ class TinyGrounder(Grounder):
         self, network: TinyNetwork | IvmTiny, calibration: Calibration, device: torch.device
     ) -> None:
         if isinstance(network, IvmTiny):
-            network = TinyNetwork(network, *torch_halves(network, device))
+            network = TinyNetwork(network, TorchEngine(network, device))
         self.network = network
         self.calibration = calibration
 
     def encode(self, image: Image) -> TinyFeatures:
-        """Encode an (H, W, 3) uint8 RGB image of any size; it is squashed to the network's size."""
+        """Find the objects of an (H, W, 3) uint8 RGB image of any size, squashed to the network's size."""
         height, width = check_image(image).shape[:2]
         config = self.network.config
         shrinks = width >= config.width and height >= config.height
@@ -74,40 +92,80 @@ class TinyGrounder(Grounder):
     def ground_many(self, features: TinyFeatures, instructions: Sequence[str]) -> list[Grounding]:
         """Ground several instructions in one pass."""
         texts = [check_instruction(instruction) for instruction in instructions]
+        said = self.look(features, texts)
+        chances = [self.calibration.each(each.objects) for each in said]
+        drawn = {number for each in chances for number in np.flatnonzero(each > _FAINT).tolist()}
+        masks = self.masks(features, sorted(drawn))
         return [
-            self._grounding(text, *seen) for text, seen in zip(texts, self.look(features, texts), strict=True)
+            self._grounding(text, each, chance, masks, features.size)
+            for text, each, chance in zip(texts, said, chances, strict=True)
         ]
 
-    def look(self, features: TinyFeatures, texts: Sequence[str]) -> list[tuple[Heatmap, float, float]]:
-        """Return what the network says to each text before any threshold; see `Calibration`.
-
-        Returns:
-            For each text the (H, W) float32 heatmap, the existence head's logit, and the mask's peak logit.
-        """
+    def look(self, features: TinyFeatures, texts: Sequence[str]) -> list[Said]:
+        """Return what the network says to each text before any calibration."""
         if not texts:
             return []
-        return [
-            (_probability(logits, features.size), float(head), peak_logit(logits))
-            for logits, head in zip(*self.network.answer(features.seen, tuple(texts)), strict=True)
-        ]
+        objects, existence = self.network.match(features.seen, tuple(texts))
+        return [Said(*each) for each in zip(objects, existence.tolist(), strict=True)]
+
+    def masks(self, features: TinyFeatures, objects: Sequence[int]) -> dict[int, Heatmap]:
+        """Return the (H, W) float32 masks in [0, 1], at the picture's size, of some objects, by number."""
+        if not objects:
+            return {}
+        drawn = self.network.draw(features.seen, objects)
+        return {
+            number: _probability(logits, features.size) for number, logits in zip(objects, drawn, strict=True)
+        }
 
     def close(self) -> None:
         """Give back the network's memory."""
         del self.network
 
-    def _grounding(self, text: str, heatmap: Heatmap, head: float, peak: float) -> Grounding:
-        existence = self.calibration.probability(head, peak)
-        found = existence >= self.calibration.existence
-        targets = targets_from_heatmap(heatmap, self.calibration.mask, label=text) if found else ()
+    def _grounding(
+        self, text: str, said: Said, chances: Logits, masks: dict[int, Heatmap], size: tuple[int, int]
+    ) -> Grounding:
+        calibration = self.calibration
+        existence = float(calibration.anything(np.float32(said.existence), np.float32(said.peak)))
+        heatmap = np.zeros(size[::-1], np.float32)
+        for number in np.flatnonzero(chances > _FAINT).tolist():
+            np.maximum(heatmap, masks[number] * np.float32(chances[number]), out=heatmap)
+        targets: tuple[Target, ...] = ()
+        if existence >= calibration.existence:
+            meant = _meant(chances, calibration.target)
+            found = [
+                target_of_mask(masks[i] > calibration.mask, float(chances[i]), text)
+                for i in meant
+                if i in masks
+            ]
+            targets = tuple(target for target in found if target is not None)
         return Grounding(text, heatmap, targets, existence if targets else min(existence, 0.5))
 
 
-def _probability(logits: npt.NDArray[np.float32], size: tuple[int, int]) -> Heatmap:
-    """Return the heatmap of (h, w) logits at a (width, height)."""
-    heat: Heatmap = cv2.resize(np.clip(-logits, -30.0, 30.0), size, interpolation=cv2.INTER_LINEAR)
-    np.exp(heat, out=heat)
-    heat += 1.0
-    return np.reciprocal(heat, out=heat)
+def _meant(chances: Logits, threshold: float) -> list[int]:
+    """Return the objects from a threshold on, surest first; the surest of all where there are none."""
+    order: list[int] = np.argsort(-chances).tolist()
+    return [number for number in order if chances[number] >= threshold] or order[:1]
+
+
+def _probability(logits: Logits, size: tuple[int, int]) -> Heatmap:
+    """Return the heatmap of (h, w) logits at a (width, height); computed only where there is something."""
+    heat = np.zeros(size[::-1], np.float32)
+    x, y, w, h = cv2.boundingRect((logits > _NOTHING).view(np.uint8))
+    if not w:
+        return heat
+    scale_x, scale_y = size[0] / logits.shape[1], size[1] / logits.shape[0]
+    left, top = max(0, x - 2), max(0, y - 2)
+    right, bottom = min(logits.shape[1], x + w + 2), min(logits.shape[0], y + h + 2)
+    # the places of whole pixels, so that a piece is what the whole would be there
+    matrix = np.array([[scale_x, 0, 0.5 * scale_x - 0.5], [0, scale_y, 0.5 * scale_y - 0.5]])
+    x0, x1 = int(left * scale_x), min(size[0], int(np.ceil(right * scale_x)))
+    y0, y1 = int(top * scale_y), min(size[1], int(np.ceil(bottom * scale_y)))
+    matrix[:, 2] -= (x0, y0)
+    piece = cv2.warpAffine(
+        logits, matrix, (x1 - x0, y1 - y0), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+    )
+    heat[y0:y1, x0:x1] = sigmoid(piece)
+    return heat
 
 
 def load(

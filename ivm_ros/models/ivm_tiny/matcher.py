@@ -211,7 +211,9 @@ class Matcher(nn.Module):
         meant, clues = _clues(scene, target, anchor)
         x = scene.tokens + self.clues(clues)
         x = torch.cat([x, self.nobody.expand(len(x), 1, -1)], dim=1)
-        scene = scene._replace(pairs=F.pad(scene.pairs, (0, 0, 0, 1, 0, 1)), there=F.pad(scene.there, (0, 1), value=True))
+        scene = scene._replace(
+            pairs=F.pad(scene.pairs, (0, 0, 0, 1, 0, 1)), there=F.pad(scene.there, (0, 1), value=True)
+        )
         for layer in self.layers:
             x = layer(x, scene, words, word_mask)
         x = self.norm(x)
@@ -220,12 +222,14 @@ class Matcher(nn.Module):
         strongest = found.amax(dim=1, keepdim=True).clamp(min=-15)
         concepts = torch.where(scene.there[:, :-1], meant, -9.0).amax(dim=1, keepdim=True)
         stranger = target.kind.float().softmax(dim=-1)[:, -1:]
-        exists = self.existence(torch.cat([x[:, -1], strongest / 4, concepts / 4, stranger], dim=1))[:, 0].float()
+        exists = self.existence(torch.cat([x[:, -1], strongest / 4, concepts / 4, stranger], dim=1))[
+            :, 0
+        ].float()
         return Matches(found, self.anchor(x[:, :-1])[..., 0].float() + away, exists)
 
 
 def _clues(scene: Scene, target: Wanted, anchor: Wanted) -> tuple[Tensor, Tensor]:
-    """Return how well each object fits the concepts that are asked for: (Q, M) logits, and (Q, M, 8) clues."""
+    """Return how well objects fit the concepts that are asked for: (Q, M) logits, and (Q, M, 8) clues."""
     parts = [_fit(scene, wanted) for wanted in (target, anchor)]
     logits = [torch.logit(kind * color * material, eps=_EPSILON) for kind, color, material in parts]
     clues = [part for each in parts for part in each] + [logit / 9 for logit in logits]

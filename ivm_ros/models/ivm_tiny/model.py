@@ -1,8 +1,8 @@
 """ivm-tiny's network: find the objects of a picture once, then say which of them any words mean.
 
-An encoder of plain convolutions says where objects are; each object's own convolutions say what covers it; what
-the mask covers says what it is. Words are then matched with a dozen objects instead of thousands of pixels,
-which is what makes relations, "not there" and objects that touch each other easy, and training cheap.
+An encoder of plain convolutions says where objects are; each object's own convolutions say what covers it;
+what the mask covers says what it is. Words are then matched with a dozen objects instead of thousands of
+pixels, which is what makes relations, "not there" and objects that touch each other easy, and training cheap.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _FEWEST = 1.5
 
 
 class Found(NamedTuple):
-    """The objects of one picture, the surest first.
+    """The objects of one picture, the surest first; at least one, however faint.
 
     Attributes:
         masks: (N, h, w) float32 logits at stride 4.
@@ -88,23 +88,28 @@ class IvmTiny(nn.Module):
         """Keep one mask of each object, of (N, h, w) logits in the order of their (N,) heat."""
         inside = (masks > 0).float().flatten(1)
         area = inside.sum(dim=1)
-        quality = (masks.sigmoid().flatten(1) * inside).sum(dim=1) / area.clamp(min=1)
-        sure = torch.where(area >= _FEWEST, heat * quality, 0.0)
+        sure = torch.where(area >= _FEWEST, heat * quality(masks.sigmoid()), 0.0)
         order = sure.argsort(descending=True)
         inside, area, sure = inside[order], area[order], sure[order]
         common = inside @ inside.T
         overlap = common / (area[:, None] + area - common).clamp(min=1)
         kept: list[int] = []
-        for index, (near, probability) in enumerate(zip((overlap > _SAME).tolist(), sure.tolist(), strict=True)):
+        for index, (near, probability) in enumerate(
+            zip((overlap > _SAME).tolist(), sure.tolist(), strict=True)
+        ):
             if probability > _FAINT / 2 and not any(near[other] for other in kept):
                 kept.append(index)
+        kept = kept or [0]
         chosen = order[kept[: self.config.most]]
         return Found(masks[chosen], sure[kept[: self.config.most]])
 
     def describe(self, features: Features, found: Found) -> Scene:
         """Return what words are matched with."""
         image = torch.zeros(len(found.sure), dtype=torch.int64, device=found.sure.device)
-        return self.matcher.arrange(self.look(features, image, found.masks.sigmoid()), found.sure, image, 1)
+        scene: Scene = self.matcher.arrange(
+            self.look(features, image, found.masks.sigmoid()), found.sure, image, 1
+        )
+        return scene
 
     def look(self, features: Features, image: Tensor, masks: Tensor) -> Looks:
         """Say what N objects are; see `LooksHead`."""
@@ -122,11 +127,18 @@ class IvmTiny(nn.Module):
         return matches
 
 
+def quality(masks: Tensor) -> Tensor:
+    """Return (N,): how sure (N, h, w) masks in [0, 1] are of what is inside them (Wang et al., 2020, SOLOv2)."""
+    inside = (masks > 0.5).float().flatten(1)
+    return (masks.flatten(1) * inside).sum(dim=1) / inside.sum(dim=1).clamp(min=1)
+
+
 def peaks(heat: Tensor) -> tuple[Cells, Tensor]:
-    """Return the cells of the surest local maxima of one picture's (1, h, w) logits, and their probability."""
+    """Return the cells of the local maxima of one picture's (1, h, w) logits, and their probability."""
     probability = heat.float().sigmoid()
     highest = F.max_pool2d(probability[:, None], 3, stride=1, padding=1)[:, 0]
     candidates = torch.where(probability >= highest, probability, 0.0).flatten()
     values, places = candidates.topk(min(_TRIED, len(candidates)))
-    places, values = places[values > _FAINT], values[values > _FAINT]
+    tried = max(1, int((values > _FAINT).sum()))
+    values, places = values[:tried], places[:tried]
     return Cells(torch.zeros_like(places), places // heat.shape[-1], places % heat.shape[-1]), values

@@ -1,27 +1,55 @@
-"""What runs ivm-tiny: a half for the picture, a half for the words, and what is remembered of the words."""
+"""What runs ivm-tiny: finds objects in a picture, matches words with them, draws the masks of a few."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from functools import lru_cache
+from typing import NamedTuple, Protocol
 
-import numpy as np
-import numpy.typing as npt
 import torch
-from torch import nn
+from torch import Tensor
 
 from ivm_ros.grounding import Image
 from ivm_ros.models.ivm_tiny.config import TinyConfig
 from ivm_ros.models.ivm_tiny.encoder import fold_batch_norms, normalise
-from ivm_ros.models.ivm_tiny.model import Asked, IvmTiny, Seen
-
-Logits = npt.NDArray[np.float32]
-Picture = Callable[[Image], Seen]
-"""Half that sees an (height, width, 3) uint8 RGB picture of the network's own size."""
-Words = Callable[[Seen, Asked], tuple[Logits, Logits]]
-"""Half that answers N instructions: (N, height / 2, width / 2) mask logits and (N,) existence logits."""
+from ivm_ros.models.ivm_tiny.files import Logits
+from ivm_ros.models.ivm_tiny.matcher import Scene
+from ivm_ros.models.ivm_tiny.model import Asked, Found, IvmTiny
+from ivm_ros.models.ivm_tiny.objects import upsample
 
 _REMEMBERED = 16  # sets of instructions; the words change rarely, the picture always
+
+
+class Seen(NamedTuple):
+    """What is known of a picture before any words.
+
+    Attributes:
+        found: its N objects.
+        scene: the same, as words are matched with them.
+        blend: (1, 9, 4, h, w) weights that masks are refined with.
+    """
+
+    found: Found
+    scene: Scene
+    blend: Tensor
+
+
+class Engine(Protocol):
+    """What computes; methods are called under `torch.inference_mode`."""
+
+    name: str
+
+    def see(self, picture: Image) -> Seen:
+        """Find the objects of an (height, width, 3) uint8 RGB picture of the network's own size."""
+        ...
+
+    def match(self, scene: Scene, asked: Asked) -> tuple[Logits, Logits]:
+        """Return (Q, N) logits that objects are meant, and (Q,) logits that anything is."""
+        ...
+
+    def draw(self, seen: Seen, objects: Sequence[int]) -> Logits:
+        """Return (n, height / 2, width / 2) mask logits of some of the objects."""
+        ...
 
 
 class TinyNetwork:
@@ -31,63 +59,70 @@ class TinyNetwork:
 
     Args:
         model: reads the words, by PyTorch in any case; its batch norms are folded.
-        picture: half of the network that sees.
-        words: half that answers.
-        engine: name of what runs the halves.
+        engine: computes the rest.
 
     Attributes:
         config: sizes.
-        engine: as above.
+        engine: name of what computes.
     """
 
-    def __init__(self, model: IvmTiny, picture: Picture, words: Words, engine: str = "torch") -> None:
+    def __init__(self, model: IvmTiny, engine: Engine) -> None:
         self.config: TinyConfig = model.config
-        self.engine = engine
-        self.see = picture
-        self._words = words
+        self.engine = engine.name
+        self._engine = engine
         self._read = lru_cache(maxsize=_REMEMBERED)(model.read)
 
     @torch.inference_mode()
-    def answer(self, seen: Seen, texts: tuple[str, ...]) -> tuple[Logits, Logits]:
-        """Return (N, height / 2, width / 2) mask logits and (N,) existence logits of N texts on a picture."""
-        return self._words(seen, self._read(texts))
+    def see(self, picture: Image) -> Seen:
+        """Find the objects of an (height, width, 3) uint8 RGB picture of the network's own size."""
+        return self._engine.see(picture)
+
+    @torch.inference_mode()
+    def match(self, seen: Seen, texts: tuple[str, ...]) -> tuple[Logits, Logits]:
+        """Return (Q, N) logits that objects are meant by Q texts, and (Q,) logits that anything is."""
+        return self._engine.match(seen.scene, self._read(texts))
+
+    @torch.inference_mode()
+    def draw(self, seen: Seen, objects: Sequence[int]) -> Logits:
+        """Return (n, height / 2, width / 2) mask logits of some of the objects, by number."""
+        return self._engine.draw(seen, objects)
 
     def forget(self) -> None:
         """Forget all instructions: the next of them are read anew."""
         self._read.cache_clear()
 
 
-def torch_halves(
-    model: IvmTiny, device: torch.device, precision: torch.dtype = torch.float32
-) -> tuple[Picture, Words]:
-    """Return both halves as PyTorch runs them.
+class TorchEngine:
+    """PyTorch.
 
     Args:
         model: in eval mode; is folded, moved and, if it must be, rounded in place.
         device: where it runs.
-        precision: of the picture's half; the words', far smaller and decisive, stays in float32.
+        precision: of the encoder; what follows, far smaller and decisive, stays in float32.
     """
-    fold_batch_norms(model)
-    model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    for part in picture_parts(model):
-        part.to(precision)
 
-    @torch.inference_mode()
-    def see(picture: Image) -> Seen:
-        pixels = normalise(torch.from_numpy(picture)[None].to(device)).to(precision)
-        seen = model.encode(pixels.contiguous(memory_format=torch.channels_last)).seen
-        return Seen(
-            seen.concepts, seen.shared4.float(), seen.shared8.float(), seen.shared16.float(), seen.blend
-        )
+    name = "torch"
 
-    @torch.inference_mode()
-    def answer(seen: Seen, asked: Asked) -> tuple[Logits, Logits]:
-        answers = model.answer(seen, asked)
-        return answers.mask.float().cpu().numpy(), answers.existence.cpu().numpy()
+    def __init__(self, model: IvmTiny, device: torch.device, precision: torch.dtype = torch.float32) -> None:
+        fold_batch_norms(model)
+        model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        model.image.to(precision)
+        self.model, self.device, self.precision = model, device, precision
 
-    return see, answer
+    def see(self, picture: Image) -> Seen:
+        """Find the objects of a picture."""
+        pixels = normalise(torch.from_numpy(picture)[None].to(self.device)).to(self.precision)
+        features = self.model.image(pixels.contiguous(memory_format=torch.channels_last))
+        features = type(features)(*(part.float() for part in features))
+        found = self.model.find(features)
+        return Seen(found, self.model.describe(features, found), features.blend)
 
+    def match(self, scene: Scene, asked: Asked) -> tuple[Logits, Logits]:
+        """Match words with objects."""
+        matches = self.model.match(scene, asked)
+        return matches.target.cpu().numpy(), matches.existence.cpu().numpy()
 
-def picture_parts(model: IvmTiny) -> tuple[nn.Module, ...]:
-    """Return the modules of the picture's half."""
-    return model.image, model.share4, model.share8, model.share16, model.blend
+    def draw(self, seen: Seen, objects: Sequence[int]) -> Logits:
+        """Refine masks."""
+        logits: Logits = upsample(seen.found.masks[list(objects)], seen.blend).cpu().numpy()
+        return logits

@@ -17,8 +17,8 @@ from ivm_ros.datasets.tabletop.phrases import Description
 from ivm_ros.datasets.tabletop.scene import Scene, SceneObject
 from ivm_ros.datasets.tabletop.store import Store, complete_shards, load_store
 from ivm_ros.datasets.tabletop.visible import PERHAPS_METAL
-from ivm_ros.models.ivm_tiny.matcher import NO_KIND, STRANGER
 from ivm_ros.models.ivm_tiny.config import TinyConfig
+from ivm_ros.models.ivm_tiny.matcher import NO_KIND, STRANGER
 from ivm_ros.training.augment import augment
 from ivm_ros.training.ivm_tiny.instances import view_objects
 
@@ -174,7 +174,9 @@ def make_batch(
     )
 
 
-def _labels(ids: Sequence[int], yes: Sequence[int], unclear: Sequence[int], most: int) -> npt.NDArray[np.int64]:
+def _labels(
+    ids: Sequence[int], yes: Sequence[int], unclear: Sequence[int], most: int
+) -> npt.NDArray[np.int64]:
     labels = np.full(most, IGNORE, np.int64)
     labels[: len(ids)] = [IGNORE if i in unclear else int(i in yes) for i in ids]
     return labels

@@ -34,7 +34,7 @@ class ViewObjects:
 
 
 def view_objects(instances: npt.NDArray[np.uint8], rng: Random) -> ViewObjects:
-    """Return the objects of an (H, W) instance map; those of which hardly anything is visible are left out."""
+    """Return the objects of an (H, W) instance map, without those of which hardly anything is visible."""
     height, width = instances.shape
     heat = np.zeros((height // 4, width // 4), np.float32)
     pixels = np.bincount(instances.ravel(), minlength=256)

@@ -1,4 +1,4 @@
-"""What ivm-tiny is trained for: objects, what they are, which are meant, and what the renderer knows besides."""
+"""What ivm-tiny is trained for: objects, what they are, and which of them are meant."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from ivm_ros.models.ivm_tiny.config import TinyConfig
 from ivm_ros.models.ivm_tiny.encoder import Features, normalise
-from ivm_ros.models.ivm_tiny.model import IvmTiny
+from ivm_ros.models.ivm_tiny.model import IvmTiny, quality
 from ivm_ros.models.ivm_tiny.objects import Cells, upsample
 from ivm_ros.training.ivm_tiny.data import IGNORE, Batch
 from ivm_ros.training.ivm_tiny.losses import Answers, DenseHeads
@@ -52,7 +52,7 @@ class TinyTask(nn.Module):
         truth = F.avg_pool2d(batch.masks[shown, None].float(), 4)[:, 0]
         seen[torch.nonzero(true)[:, 0][shown]] = truth
         looks = model.look(features, image, seen)
-        sure = features.heat.detach()[image, cells[:, 0], cells[:, 1]].sigmoid() * _quality(seen)
+        sure = features.heat.detach()[image, cells[:, 0], cells[:, 1]].sigmoid() * quality(seen)
         scene = model.matcher.arrange(
             type(looks)(*(part.detach() for part in looks)), sure, image, len(images)
         )
@@ -85,8 +85,8 @@ def with_false(heat: Tensor, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
         batch: with N objects.
 
     Returns:
-        (N + F,) view of each, ascending; (N + F, 2) cells; (N + F,) which are true. The true ones of a view come
-        first, in their order.
+        (N + F,) view of each, ascending; (N + F, 2) cells; (N + F,) which are true. The true ones of a view
+        come first, in their order.
     """
     probability = heat.sigmoid()
     highest = F.max_pool2d(probability[:, None], 5, stride=1, padding=2)[:, 0]
@@ -113,11 +113,6 @@ def padded(labels: Tensor, true: Tensor, there: Tensor) -> Tensor:
     labels = F.pad(labels, (0, there.shape[1] - labels.shape[1]), value=IGNORE)
     false = there & (torch.arange(there.shape[1]) >= true[:, None])
     return labels.masked_fill(false, 0)
-
-
-def _quality(masks: Tensor) -> Tensor:
-    inside = (masks > 0.5).float().flatten(1)
-    return (masks.flatten(1) * inside).sum(dim=1) / inside.sum(dim=1).clamp(min=1)
 
 
 def _few(image: Tensor, views: int, rng: Random) -> Tensor:

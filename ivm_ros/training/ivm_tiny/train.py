@@ -124,9 +124,7 @@ class Trainer:
         terms = losses(self.task(batch, self.rng), batch)
         self.optimizer.zero_grad()
         total(terms).backward()
-        self.progress = average_gradients(
-            self.task, self.elapsed / (60 * settings.minutes), settings.workers
-        )
+        self.progress = average_gradients(self.task, self.elapsed / (60 * settings.minutes), settings.workers)
         for weights in self._learning_apart:
             nn.utils.clip_grad_norm_(weights, 2.0)
         self.optimizer.step()
