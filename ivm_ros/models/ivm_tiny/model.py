@@ -128,7 +128,7 @@ class IvmTiny(nn.Module):
 
 
 def quality(masks: Tensor) -> Tensor:
-    """Return (N,): how sure (N, h, w) masks in [0, 1] are of what is inside them (Wang et al., 2020, SOLOv2)."""
+    """Return how sure (N, h, w) masks in [0, 1] are of their own pixels (Wang et al., 2020, SOLOv2)."""
     inside = (masks > 0.5).float().flatten(1)
     return (masks.flatten(1) * inside).sum(dim=1) / inside.sum(dim=1).clamp(min=1)
 

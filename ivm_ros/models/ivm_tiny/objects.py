@@ -203,10 +203,11 @@ def _grid(shape: Tensor, side: int) -> Tensor:
 
 
 def shape_of(masks: Tensor) -> Tensor:
-    """Return (N, 9) of (N, h, w) masks in [0, 1]: x, y of the centre, left, top, right, bottom, width, height,
-    root of the area.
+    """Return the places and sizes of (N, h, w) masks in [0, 1].
 
-    Places are in [-1, 1], lengths as shares of the picture.
+    Returns:
+        (N, 9): x, y of the centre, left, top, right, bottom in [-1, 1]; width, height, and the root of the
+        area as shares of the picture.
     """
     height, width = masks.shape[-2:]
     left, right, x = _extent(masks.amax(dim=1), masks.sum(dim=1), width)

@@ -43,7 +43,7 @@ class Batch:
         cells: (N, 2) int64 row and column of a cell of the stride 4 inside each object, drawn by chance.
         looks: (N, 3) class of kind, colour, material of each object, or `IGNORE`.
         heat: (B, H / 4, W / 4) float32: 1 deepest inside an object, 0 outside.
-        targets: (Q, M) int64 of the M objects of its view: 1 meant, 0 not, `IGNORE` unclear; `IGNORE` on padding.
+        targets: (Q, M) int64 of the M objects of its view: 1 meant, 0 not, `IGNORE` unclear or padding.
         anchors: (Q, M) int64 likewise: 1 is what the words mention besides.
         kinds: (B, H / 4, W / 4) class of each pixel; the last is the background.
         colors: (B, H / 4, W / 4) class or `IGNORE`.
@@ -175,10 +175,10 @@ def make_batch(
 
 
 def _labels(
-    ids: Sequence[int], yes: Sequence[int], unclear: Sequence[int], most: int
+    ids: npt.NDArray[np.int64], yes: Sequence[int], unclear: Sequence[int], most: int
 ) -> npt.NDArray[np.int64]:
     labels = np.full(most, IGNORE, np.int64)
-    labels[: len(ids)] = [IGNORE if i in unclear else int(i in yes) for i in ids]
+    labels[: len(ids)] = [IGNORE if i in unclear else int(i in yes) for i in ids.tolist()]
     return labels
 
 
