@@ -7,6 +7,7 @@ lies, so that "left of the plate" is a question about one pair.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
@@ -175,24 +176,15 @@ class Matcher(nn.Module):
             image: (N,) int64, ascending.
             count: pictures.
         """
-        most = max(1, int(torch.bincount(image, minlength=count).max())) if len(image) else 1
-        place = torch.arange(len(image), device=image.device)
-        place = place - torch.searchsorted(image, image)  # since the picture's first
+        lay, there = _layout(image, count)
         shape = torch.cat([looks.shape, sure[:, None]], dim=1)
         tokens = self.look(F.relu(looks.embedding)) + self.shape(shape)
-        there = torch.zeros(count, most, dtype=torch.bool, device=image.device)
-        there[image, place] = True
-
-        def laid(values: Tensor) -> Tensor:
-            empty = values.new_zeros(count, most, values.shape[-1])
-            return empty.index_put((image, place), values)
-
         ones = torch.ones_like(sure)[:, None]
         kinds = torch.cat([looks.kinds.float().softmax(-1), ones, 0 * ones], dim=1)
         colors = torch.cat([looks.colors.float().softmax(-1), ones], dim=1)
         materials = torch.cat([looks.materials.float().softmax(-1)[:, :-1], ones], dim=1)
-        pairs = self.pair(_relative(laid(looks.shape)))
-        return Scene(laid(tokens), laid(kinds), laid(colors), laid(materials), pairs, there)
+        pairs = self.pair(_relative(lay(looks.shape)))
+        return Scene(lay(tokens), lay(kinds), lay(colors), lay(materials), pairs, there)
 
     def forward(
         self, scene: Scene, words: Tensor, word_mask: Tensor, target: Wanted, anchor: Wanted
@@ -206,8 +198,7 @@ class Matcher(nn.Module):
             target: what they ask for.
             anchor: what they say about the anchor.
         """
-        times = len(words) // len(scene.tokens)
-        scene = Scene(*(part.repeat_interleave(times, dim=0) if times > 1 else part for part in scene))
+        scene = Scene(*(_repeated(part, len(words)) for part in scene))
         meant, clues = _clues(scene, target, anchor)
         x = scene.tokens + self.clues(clues)
         x = torch.cat([x, self.nobody.expand(len(x), 1, -1)], dim=1)
@@ -226,6 +217,30 @@ class Matcher(nn.Module):
             :, 0
         ].float()
         return Matches(found, self.anchor(x[:, :-1])[..., 0].float() + away, exists)
+
+
+def _layout(image: Tensor, count: int) -> tuple[Callable[[Tensor], Tensor], Tensor]:
+    """Return what turns (N, C) values into (count, M, C), and (count, M) bool, false on its padding."""
+    if count == 1 and len(image):  # all of the one picture, as they are
+        return lambda values: values[None], torch.ones(1, len(image), dtype=torch.bool, device=image.device)
+    most = max(1, int(torch.bincount(image, minlength=count).max())) if len(image) else 1
+    place = torch.arange(len(image), device=image.device)
+    place = place - torch.searchsorted(image, image)  # since the picture's first
+    there = torch.zeros(count, most, dtype=torch.bool, device=image.device)
+    there[image, place] = True
+
+    def lay(values: Tensor) -> Tensor:
+        empty = values.new_zeros(count, most, values.shape[-1])
+        return empty.index_put((image, place), values)
+
+    return lay, there
+
+
+def _repeated(part: Tensor, count: int) -> Tensor:
+    """Return (count, ...) of (B, ...): each of the B as often as the next."""
+    if len(part) == 1:
+        return part.expand(count, *part.shape[1:])
+    return part.repeat_interleave(count // len(part), dim=0)
 
 
 def _clues(scene: Scene, target: Wanted, anchor: Wanted) -> tuple[Tensor, Tensor]:

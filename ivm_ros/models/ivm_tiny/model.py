@@ -81,27 +81,24 @@ class IvmTiny(nn.Module):
 
     def find(self, features: Features) -> Found:
         """Return the objects of one picture."""
-        cells, heat = peaks(features.heat)
-        return self.choose(self.masks(features, cells), heat)
+        cells, heat = strongest(maxima(features.heat))
+        masks = self.masks(features, cells)
+        sure, overlap = compare(masks, heat)
+        kept = self.keep(sure, overlap)
+        return Found(masks[kept], sure[kept])
 
-    def choose(self, masks: Tensor, heat: Tensor) -> Found:
-        """Keep one mask of each object, of (N, h, w) logits in the order of their (N,) heat."""
-        inside = (masks > 0).float().flatten(1)
-        area = inside.sum(dim=1)
-        sure = torch.where(area >= _FEWEST, heat * quality(masks.sigmoid()), 0.0)
-        order = sure.argsort(descending=True)
-        inside, area, sure = inside[order], area[order], sure[order]
-        common = inside @ inside.T
-        overlap = common / (area[:, None] + area - common).clamp(min=1)
+    def keep(self, sure: Tensor, overlap: Tensor) -> list[int]:
+        """Return which of N masks to keep, one of each object, the surest first; see `compare`."""
+        order, near, sureness = (
+            sure.argsort(descending=True).tolist(),
+            (overlap > _SAME).tolist(),
+            sure.tolist(),
+        )
         kept: list[int] = []
-        for index, (near, probability) in enumerate(
-            zip((overlap > _SAME).tolist(), sure.tolist(), strict=True)
-        ):
-            if probability > _FAINT / 2 and not any(near[other] for other in kept):
+        for index in order:
+            if sureness[index] > _FAINT / 2 and not any(near[index][other] for other in kept):
                 kept.append(index)
-        kept = kept or [0]
-        chosen = order[kept[: self.config.most]]
-        return Found(masks[chosen], sure[kept[: self.config.most]])
+        return kept[: self.config.most] or order[:1]
 
     def describe(self, features: Features, found: Found) -> Scene:
         """Return what words are matched with."""
@@ -133,12 +130,30 @@ def quality(masks: Tensor) -> Tensor:
     return (masks.flatten(1) * inside).sum(dim=1) / inside.sum(dim=1).clamp(min=1)
 
 
-def peaks(heat: Tensor) -> tuple[Cells, Tensor]:
-    """Return the cells of the local maxima of one picture's (1, h, w) logits, and their probability."""
+def compare(masks: Tensor, heat: Tensor) -> tuple[Tensor, Tensor]:
+    """Return how sure (N, h, w) mask logits are, given the (N,) heat of their cells, and how they overlap.
+
+    Returns:
+        (N,) probabilities that each is an object, and (N, N) intersections over unions.
+    """
+    inside = (masks > 0).float().flatten(1)
+    area = inside.sum(dim=1)
+    sure = torch.where(area >= _FEWEST, heat * quality(masks.sigmoid()), 0.0)
+    common = inside @ inside.T
+    return sure, common / (area[:, None] + area - common).clamp(min=1)
+
+
+def maxima(heat: Tensor) -> Tensor:
+    """Return the (1, h, w) probabilities of one picture's logits where they are a local maximum, else 0."""
     probability = heat.float().sigmoid()
     highest = F.max_pool2d(probability[:, None], 3, stride=1, padding=1)[:, 0]
-    candidates = torch.where(probability >= highest, probability, 0.0).flatten()
-    values, places = candidates.topk(min(_TRIED, len(candidates)))
+    return torch.where(probability >= highest, probability, 0.0)
+
+
+def strongest(candidates: Tensor) -> tuple[Cells, Tensor]:
+    """Return the cells to try, of one picture's `maxima`, and their (N,) probability; at least one."""
+    values, places = candidates.flatten().topk(min(_TRIED, candidates.numel()))
     tried = max(1, int((values > _FAINT).sum()))
     values, places = values[:tried], places[:tried]
-    return Cells(torch.zeros_like(places), places // heat.shape[-1], places % heat.shape[-1]), values
+    width = candidates.shape[-1]
+    return Cells(torch.zeros_like(places), places // width, places % width), values

@@ -81,8 +81,7 @@ class MaskHead(nn.Module):
     def kernels(self, features: Features, cells: Cells) -> Tensor:
         """Return each object's (N, hidden * (inputs + 1) + 1) weights."""
         at = [
-            level[cells.image, :, cells.y // step, cells.x // step]
-            for level, step in ((features.s4, 1), (features.s8, 2), (features.s16, 4))
+            _at(level, cells, step) for level, step in ((features.s4, 1), (features.s8, 2), (features.s16, 4))
         ]
         weights: Tensor = self.read(torch.cat(at, dim=1)).float()
         return weights
@@ -98,6 +97,14 @@ class MaskHead(nn.Module):
         down = _along(height, cells.y, place[..., 2], place[..., 3]) + place[..., 4:]
         hidden = hidden.unflatten(2, (height, width)) + across[:, :, None] + down[..., None]
         return torch.einsum("nchw,nc->nhw", F.relu(hidden), second) + bias[..., None]
+
+
+def _at(level: Tensor, cells: Cells, step: int) -> Tensor:
+    """Return the (N, C) features of cells in a (B, C, h, w) level that is `step` times coarser."""
+    y, x = cells.y // step, cells.x // step
+    if len(level) == 1:  # one gather in a graph, without the picture's number
+        return level[0].flatten(1)[:, y * level.shape[-1] + x].T
+    return level[cells.image, :, y, x]
 
 
 def _along(length: int, origin: Tensor, slope: Tensor, bend: Tensor) -> Tensor:
