@@ -133,7 +133,7 @@ def test_a_report_does_not_grow_with_the_samples():
 
 
 def result(index, present, found, score, existence):
-    return Result(index, "x", None, present, found, existence, score, {}, None)
+    return Result(index, "x", None, present, found, existence, score, {}, None, ())
 
 
 def test_cases_are_the_worst_and_the_best_in_order():

@@ -264,7 +264,7 @@ def test_the_page_stands_alone_and_shows_everything(dataset, tmp_path):
     assert "<thing>" not in html
     assert "<td>a &amp; b</td>" in html
     assert f"index.jsonl:{BAD + 1}" in html and "none.png" in html
-    assert html.count("<svg") == html.count("</svg>") == 2
+    assert html.count("<svg") == html.count("</svg>") == 4
     assert html.index("Worst where something is there") < html.index("Best where something is there")
     giou = json.loads(numbers(tmp_path / "report"))["metrics"]["giou"]
     assert f"<td>{giou:.3f}</td>" in html

@@ -9,6 +9,7 @@ from typing import Any
 from ivm_ros.evaluation.cases import Cases
 from ivm_ros.evaluation.curves import ExistenceCurve, MaskCurve
 from ivm_ros.evaluation.metrics import Metrics
+from ivm_ros.evaluation.reliability import Reliability
 from ivm_ros.evaluation.results import Result, Skipped
 
 COLUMNS = {
@@ -37,6 +38,8 @@ class Report:
         by_tag: of the samples that have a tag.
         mask_curve: over the threshold on the heatmap, of all samples with true masks.
         existence_curve: over the threshold on existence, of all samples.
+        existence_reliability: of all samples: whether existence says how often something is there.
+        score_reliability: of all targets that were found: whether their scores say how often they are right.
         cases: the worst and the best.
         problems: number of a sample in the dataset -> why it could not be used.
     """
@@ -45,6 +48,8 @@ class Report:
     by_tag: dict[str, Metrics] = field(default_factory=dict)
     mask_curve: MaskCurve = field(default_factory=MaskCurve)
     existence_curve: ExistenceCurve = field(default_factory=ExistenceCurve)
+    existence_reliability: Reliability = field(default_factory=Reliability)
+    score_reliability: Reliability = field(default_factory=Reliability)
     cases: Cases = field(default_factory=Cases)
     problems: dict[int, str] = field(default_factory=dict)
 
@@ -69,6 +74,9 @@ class Report:
             self.mask_curve.add(entry.heat, entry.present, entry.found)
         own_iou = entry.score if entry.found else None
         self.existence_curve.add(entry.existence, entry.heat, entry.present, own_iou)
+        self.existence_reliability.add(entry.existence, entry.present)
+        for target in entry.targets:
+            self.score_reliability.add(*target)
         self.cases.add(entry)
 
     def state(self) -> dict[str, Any]:
@@ -78,6 +86,8 @@ class Report:
             "by_tag": {tag: metrics.state() for tag, metrics in self.by_tag.items()},
             "mask_curve": self.mask_curve.state(),
             "existence_curve": self.existence_curve.state(),
+            "existence_reliability": self.existence_reliability.state(),
+            "score_reliability": self.score_reliability.state(),
             "cases": [result.state() for result in self._cases()],
             "problems": {str(index): problem for index, problem in self.problems.items()},
         }
@@ -89,6 +99,8 @@ class Report:
             self.by_tag.setdefault(tag, Metrics()).merge_state(sums)
         self.mask_curve.merge_state(state["mask_curve"])
         self.existence_curve.merge_state(state["existence_curve"])
+        self.existence_reliability.merge_state(state["existence_reliability"])
+        self.score_reliability.merge_state(state["score_reliability"])
         for result in state["cases"]:
             self.cases.add(Result.restore(result))
         self.problems |= {int(index): problem for index, problem in state["problems"].items()}
@@ -96,6 +108,7 @@ class Report:
     def to_json(self) -> dict[str, Any]:
         """Return plain values: `metrics` as fractions, `samples`, the same `by_tag`, `curves`, and `skipped`.
 
+        `calibration` has the expected calibration error and the bins of existence and of targets' scores.
         `incomplete_groups` says how many groups lack samples and are in no mean over groups.
         """
         return {
@@ -108,6 +121,10 @@ class Report:
             "curves": {
                 "mask": asdict(self.mask_curve.curve()),
                 "existence": asdict(self.existence_curve.curve()),
+            },
+            "calibration": {
+                "existence": self.existence_reliability.to_json(),
+                "target": self.score_reliability.to_json(),
             },
             "incomplete_groups": self.overall.groups.incomplete,
             "skipped": self.skipped,

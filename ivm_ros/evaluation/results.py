@@ -11,6 +11,7 @@ import numpy as np
 from ivm_ros.datasets.samples import Sample
 from ivm_ros.evaluation.curves import HeatCounts
 from ivm_ros.evaluation.metrics import Metrics
+from ivm_ros.evaluation.reliability import Scored, scored_targets
 from ivm_ros.grounding import Grounding
 
 
@@ -28,6 +29,7 @@ class Result:
         score: IoU with the truth in [0, 1]; where nothing is there, 1 for "not found", else 0.
         metrics: state of the `Metrics` of this sample alone.
         heat: how the heatmap covers the truth; None where the dataset has boxes alone.
+        targets: score of each target that was found, and whether it is right.
         ids: what the dataset calls the image, the expression and so on.
     """
 
@@ -40,6 +42,7 @@ class Result:
     score: float
     metrics: dict[str, Any]
     heat: HeatCounts | None
+    targets: tuple[Scored, ...]
     ids: Mapping[str, int | str] = field(default_factory=dict)
 
     @property
@@ -56,7 +59,10 @@ class Result:
     def restore(cls, state: dict[str, Any]) -> Result:
         """Make it of what `state` returned."""
         heat = state["heat"]
-        return cls(**{**state, "heat": None if heat is None else HeatCounts.restore(heat)})
+        targets = tuple(Scored(*target) for target in state["targets"])
+        return cls(
+            **{**state, "heat": None if heat is None else HeatCounts.restore(heat), "targets": targets}
+        )
 
 
 @dataclass(frozen=True)
@@ -90,5 +96,6 @@ def measure(index: int, sample: Sample, grounding: Grounding) -> Result:
         score=score,
         metrics=metrics.state(),
         heat=heat,
+        targets=tuple(scored_targets(sample, grounding)),
         ids=sample.ids,
     )

@@ -8,6 +8,7 @@ from html import escape
 from ivm_ros.evaluation.curves import Curve
 from ivm_ros.evaluation.page.chart import chart
 from ivm_ros.evaluation.page.picture import ANSWER, TRUTH
+from ivm_ros.evaluation.reliability import Reliability
 from ivm_ros.evaluation.report import COLUMNS, Report, shown
 from ivm_ros.evaluation.results import Result
 
@@ -50,6 +51,8 @@ def document(
         _all_metrics(report),
         "<h2>Other thresholds</h2>",
         _charts(report),
+        "<h2>Whether its numbers can be believed</h2>",
+        _reliabilities(report),
         *_cases(report, pictures),
         skipped_records(report.skipped),
         "<h2>This run</h2>",
@@ -108,6 +111,34 @@ def _charts(report: Report) -> str:
 def _chart(x_title: str, curve: Curve, note: str) -> str:
     lines = {COLUMNS["giou"]: curve.giou, COLUMNS["n_acc"]: curve.n_acc, COLUMNS["t_acc"]: curve.t_acc}
     return f'<div>{chart(x_title, curve.threshold, lines)}<p class="note">{escape(note)}</p></div>'
+
+
+def _reliabilities(report: Report) -> str:
+    parts = [
+        _reliability(
+            "existence", report.existence_reliability, "answers for which something is there", "samples"
+        )
+    ]
+    if report.score_reliability.error is not None:
+        note = "targets that overlap a true one by an IoU above 0.5"
+        parts.append(_reliability("score of a target", report.score_reliability, note, "targets"))
+    return f'<div class="charts">{"".join(parts)}</div>'
+
+
+def _reliability(x_title: str, found: Reliability, note: str, what: str) -> str:
+    """Return a reliability diagram; its dots lie on the diagonal where the numbers are honest."""
+    bins, total = found.bins(), sum(found.samples)
+    lines: dict[str, list[float | None]] = {
+        "share right": [None, *(each.right for each in bins), None],
+        "as it should be": [0.0, *(each.confidence for each in bins), 1.0],
+        f"share of {what}": [None, *(each.samples / total for each in bins), None],
+    }
+    x = [0.0, *(each.confidence for each in bins), 1.0]
+    text = (
+        f"The share of {note}, over what the model said. Expected calibration error {shown(found.error)}, "
+        f"of {total:,} {what} in {len(found.samples)} bins."
+    )
+    return f'<div>{chart(x_title, x, lines)}<p class="note">{escape(text)}</p></div>'
 
 
 def _cases(report: Report, pictures: Mapping[int, str]) -> Iterable[str]:
