@@ -19,12 +19,15 @@ from ivm_ros.datasets.tabletop.store import Store, complete_shards, load_store
 from ivm_ros.datasets.tabletop.visible import PERHAPS_METAL
 from ivm_ros.models.ivm_tiny.config import TinyConfig
 from ivm_ros.models.ivm_tiny.matcher import NO_KIND, STRANGER
-from ivm_ros.training.augment import augment
+from ivm_ros.training.augment import augment, close_up
 from ivm_ros.training.ivm_tiny.instances import view_objects
 
 IGNORE = -100
 """Class of pixels and words that no loss looks at; the default of torch's cross entropy."""
 
+
+CLOSE_UP = 0.75
+"""Sides of a close-up as a share of the view's."""
 
 _BACKGROUND_WEIGHT = 0.1
 _USUAL_PIXELS = 100  # of an object at a quarter of the resolution; its pixels have weight 1
@@ -125,21 +128,31 @@ class ShardPool:
 
 
 def make_batch(
-    scenes: Sequence[Scene], rng: Random, per_view: int, config: TinyConfig, split: str = "train"
+    scenes: Sequence[Scene],
+    rng: Random,
+    per_view: int,
+    config: TinyConfig,
+    split: str = "train",
+    close_ups: bool = False,
 ) -> Batch:
     """Augment the views (in training only) and ask `per_view` questions about each.
 
     Args:
         scenes: views of the network's size.
         rng: decides everything.
-        per_view: questions about each view.
+        per_view: questions about each view; 0 for none.
         config: of the network.
         split: wordings, see `questions`; other splits than "train" are not augmented.
+        close_ups: show parts of the views, at `CLOSE_UP` of their sides.
     """
     views = []
     for scene in scenes:
         image, instances = scene.image, scene.instances
-        if split == "train":
+        if close_ups:
+            height, width = instances.shape
+            size = round(width * CLOSE_UP), round(height * CLOSE_UP)
+            image, instances = close_up(image, instances, rng, size)
+        elif split == "train":
             image, instances = augment(image, instances, rng)
         views.append((image, instances, questions(scene.objects, instances, rng, per_view, split)))
     tables = [_classes(scene.objects, config) for scene in scenes]
@@ -164,14 +177,18 @@ def make_batch(
             np.concatenate([table[:, each.ids].T for table, each in zip(tables, seen, strict=True)])
         ),
         heat=torch.from_numpy(np.stack([each.heat for each in seen])),
-        targets=torch.from_numpy(np.stack(targets)),
-        anchors=torch.from_numpy(np.stack(anchors)),
+        targets=_stacked(targets, most),
+        anchors=_stacked(anchors, most),
         kinds=kinds,
         colors=colors,
         materials=materials,
         weights=torch.from_numpy(np.stack([_weights(instances[2::4, 2::4]) for _, instances, _ in views])),
-        words=torch.tensor([_words(question, config) for question in asked]),
+        words=torch.tensor([_words(question, config) for question in asked], dtype=torch.int64),
     )
+
+
+def _stacked(labels: Sequence[npt.NDArray[np.int64]], width: int) -> Tensor:
+    return torch.from_numpy(np.array(labels, np.int64).reshape(-1, width))
 
 
 def _labels(

@@ -21,8 +21,8 @@ WEIGHTS = {
     "mask": 5.0,
     "dice": 1.0,
     "fine": 5.0,
-    "looks": 1.0,
-    "dense": 0.5,
+    "looks": 2.0,
+    "dense": 1.0,
     "target": 1.0,
     "anchor": 0.5,
     "existence": 0.5,
@@ -47,8 +47,8 @@ class DenseHeads(nn.Module):
         return kinds + F.interpolate(self.coarse(features.s8), scale_factor=2.0), colors, materials
 
 
-class Answers(NamedTuple):
-    """What the network says to a batch.
+class Perceived(NamedTuple):
+    """What the network sees in a batch.
 
     Attributes:
         features: of the views.
@@ -56,10 +56,6 @@ class Answers(NamedTuple):
         masks: (N, H / 4, W / 4) logits of the objects.
         fine: (n,) which of these are made at twice the resolution, and their (n, H / 2, W / 2) logits.
         looks: of the objects.
-        asked: the words.
-        relation: (Q, R + 1) logits of what relation they name.
-        matches: of objects and words.
-        labels: (Q, M) of these, targets and anchors: 1, 0 or `IGNORE`.
     """
 
     features: Features
@@ -67,33 +63,50 @@ class Answers(NamedTuple):
     masks: Tensor
     fine: tuple[Tensor, Tensor]
     looks: Looks
+
+
+class Answered(NamedTuple):
+    """What it says to the questions of a batch.
+
+    Attributes:
+        asked: the words.
+        relation: (Q, R + 1) logits of what relation they name.
+        matches: of objects and words.
+        labels: (Q, M) of these, targets and anchors: 1, 0 or `IGNORE`.
+    """
+
     asked: Asked
     relation: Tensor
     matches: Matches
     labels: tuple[Tensor, Tensor]
 
 
-def losses(answers: Answers, batch: Batch) -> dict[str, Tensor]:
-    """Return the terms of the loss by name, unweighted, in float32."""
+def losses(perceived: Perceived, answered: Answered | None, batch: Batch) -> dict[str, Tensor]:
+    """Return the terms of the loss by name, unweighted, in float32; those of questions if there are some."""
     truth = F.avg_pool2d(batch.masks[:, None].float(), 4)[:, 0]
-    chosen, fine = answers.fine
+    chosen, fine = perceived.fine
     fine_truth = F.avg_pool2d(batch.masks[chosen, None].float(), 2)[:, 0]
-    looks, matches = answers.looks, answers.matches
-    return {
-        "heat": heat_loss(answers.features.heat.float(), batch.heat),
-        "mask": F.binary_cross_entropy_with_logits(answers.masks, truth),
-        "dice": dice(answers.masks, truth, torch.ones_like(truth, dtype=torch.bool)).mean(),
+    looks = perceived.looks
+    terms = {
+        "heat": heat_loss(perceived.features.heat, batch.heat),
+        "mask": F.binary_cross_entropy_with_logits(perceived.masks, truth),
+        "dice": dice(perceived.masks, truth, torch.ones_like(truth, dtype=torch.bool)).mean(),
         "fine": F.binary_cross_entropy_with_logits(fine, fine_truth)
         + 0.2 * dice(fine, fine_truth, torch.ones_like(fine_truth, dtype=torch.bool)).mean(),
         "looks": _classes(looks.kinds, batch.looks[:, 0])
         + _classes(looks.colors, batch.looks[:, 1])
         + 0.5 * _classes(looks.materials, batch.looks[:, 2]),
-        "dense": dense(answers.dense, batch),
-        "target": _pointed(matches.target, answers.labels[0]),
-        "anchor": _pointed(matches.anchor, answers.labels[1]),
-        "existence": F.binary_cross_entropy_with_logits(matches.existence, batch.present.float()),
-        "words": words(answers.asked, answers.relation, batch),
+        "dense": dense(perceived.dense, batch),
     }
+    if answered is not None:
+        matches, (targets, anchors) = answered.matches, answered.labels
+        terms |= {
+            "target": _pointed(matches.target, targets),
+            "anchor": _pointed(matches.anchor, anchors),
+            "existence": F.binary_cross_entropy_with_logits(matches.existence, batch.present.float()),
+            "words": words(answered.asked, answered.relation, batch),
+        }
+    return terms
 
 
 def total(terms: dict[str, Tensor]) -> Tensor:

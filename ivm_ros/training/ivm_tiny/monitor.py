@@ -39,7 +39,8 @@ class Monitor:
         self._terms.append(terms)
         if step % _LOG_EVERY:
             return
-        means = {name: sum(each[name] for each in self._terms) / len(self._terms) for name in terms}
+        names = dict.fromkeys(name for each in self._terms for name in each)
+        means = {name: float(np.mean([e[name] for e in self._terms if name in e])) for name in names}
         self._journal.write(step, {"seconds": elapsed, "views": views, **means})
         self._journal.show(elapsed, means)
         self._terms = []

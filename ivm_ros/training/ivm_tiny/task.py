@@ -11,9 +11,9 @@ from torch import Tensor, nn
 from ivm_ros.models.ivm_tiny.config import TinyConfig
 from ivm_ros.models.ivm_tiny.encoder import Features, normalise
 from ivm_ros.models.ivm_tiny.model import IvmTiny, quality
-from ivm_ros.models.ivm_tiny.objects import Cells, upsample
+from ivm_ros.models.ivm_tiny.objects import Cells, Looks, upsample
 from ivm_ros.training.ivm_tiny.data import IGNORE, Batch
-from ivm_ros.training.ivm_tiny.losses import Answers, DenseHeads
+from ivm_ros.training.ivm_tiny.losses import Answered, DenseHeads, Perceived
 
 _FALSE = 2
 """Most false objects of a view that the words are matched with as well."""
@@ -37,8 +37,8 @@ class TinyTask(nn.Module):
         self.model = IvmTiny(config)
         self.dense = DenseHeads(config)
 
-    def forward(self, batch: Batch, rng: Random) -> Answers:
-        """Answer a batch; the encoder may run in bfloat16, the rest is float32."""
+    def forward(self, batch: Batch, rng: Random) -> tuple[Perceived, Answered | None]:
+        """Look at a batch, and answer its questions if it has some; all but the encoder is float32."""
         model = self.model
         images = normalise(batch.images).contiguous(memory_format=torch.channels_last)
         with torch.autocast("cpu", torch.bfloat16):
@@ -52,27 +52,26 @@ class TinyTask(nn.Module):
         truth = F.avg_pool2d(batch.masks[shown, None].float(), 4)[:, 0]
         seen[torch.nonzero(true)[:, 0][shown]] = truth
         looks = model.look(features, image, seen)
-        sure = features.heat.detach()[image, cells[:, 0], cells[:, 1]].sigmoid() * quality(seen)
-        scene = model.matcher.arrange(
-            type(looks)(*(part.detach() for part in looks)), sure, image, len(images)
+        chosen = _few(batch.image, len(images), rng)
+        perceived = Perceived(
+            features=features,
+            dense=dense,
+            masks=masks[true],
+            fine=(chosen, upsample(masks[true][chosen], features.blend[batch.image[chosen]])),
+            looks=Looks(*(part[true] for part in looks)),
         )
-        masks = masks[true]
+        if not batch.questions:
+            return perceived, None
+        sure = features.heat.detach()[image, cells[:, 0], cells[:, 1]].sigmoid() * quality(seen)
+        scene = model.matcher.arrange(Looks(*(part.detach() for part in looks)), sure, image, len(images))
         asked = model.read(batch.texts)
-        matches = model.match(scene, asked)
         times = len(batch.questions) // len(images)
         there = scene.there.repeat_interleave(times, dim=0)
         true_count = torch.bincount(batch.image, minlength=len(images)).repeat_interleave(times)
-        chosen = _few(batch.image, len(images), rng)
-        fine = upsample(masks[chosen], features.blend[batch.image[chosen]])
-        return Answers(
-            features=features,
-            dense=dense,
-            masks=masks,
-            fine=(chosen, fine),
-            looks=type(looks)(*(part[true] for part in looks)),
+        return perceived, Answered(
             asked=asked,
             relation=model.relation(asked.tokens[:, 1]),
-            matches=matches,
+            matches=model.match(scene, asked),
             labels=(padded(batch.targets, true_count, there), padded(batch.anchors, true_count, there)),
         )
 

@@ -42,7 +42,9 @@ class Settings:
         workers: processes.
         seed: of weights, views, augmentation and questions.
         batch: views a process and step.
-        per_view: questions about each.
+        per_view: questions about each, in the steps that ask.
+        ask_every: in so many steps one asks; in the others the network only looks, which is more to learn.
+        close_ups: share of the steps that show parts of views at less resolution.
         rate: highest learning rate.
         ema: decay of the averaged weights, which are the ones that count.
         save_minutes: between checkpoints.
@@ -57,6 +59,8 @@ class Settings:
     seed: int = 0
     batch: int = 8
     per_view: int = 6
+    ask_every: int = 2
+    close_ups: float = 0.6
     rate: float = 2e-3
     ema: float = 0.998
     save_minutes: float = 5.0
@@ -118,10 +122,13 @@ class Trainer:
         """Take one step and return the terms of this worker's loss."""
         settings = self.settings
         scenes = self.pool.draw(settings.batch, self.rng)
-        batch = make_batch(scenes, self.rng, settings.per_view, settings.config)
+        asked = settings.per_view if self.step % settings.ask_every == 0 else 0
+        close_ups = self.rng.random() < settings.close_ups
+        batch = make_batch(scenes, self.rng, asked, settings.config, close_ups=close_ups)
         for group in self.optimizer.param_groups:
             group["lr"] = settings.rate * schedule(self.progress)
-        terms = losses(self.task(batch, self.rng), batch)
+        perceived, answered = self.task(batch, self.rng)
+        terms = losses(perceived, answered, batch)
         self.optimizer.zero_grad()
         total(terms).backward()
         self.progress = average_gradients(self.task, self.elapsed / (60 * settings.minutes), settings.workers)
