@@ -190,11 +190,17 @@ def render(
     width: Annotated[int, typer.Option(min=64, max=4096)] = 640,
     height: Annotated[int, typer.Option(min=64, max=4096)] = 480,
     workers: Annotated[int, typer.Option(min=1, help="Processes.")] = 2,
+    instances: Annotated[
+        str, typer.Option(help="known: as in training; new: shapes, surfaces and lights that it never has.")
+    ] = "known",
+    wording: Annotated[
+        str, typer.Option(help="usual, or paraphrased: plain and then in words that training never uses.")
+    ] = "usual",
 ) -> None:
     """Render a tabletop dataset with instructions, masks, boxes and depth (needs the extra "sim")."""
     from ivm_ros.cli.render import run_render
 
-    run_render(output, scenes, seed, (width, height), workers)
+    run_render(output, scenes, seed, (width, height), workers, instances, wording)
 
 
 @app.command()

@@ -21,6 +21,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from ..folder import INDEX
 from ..folder_writer import Answer, write_index, write_picture
 from .instructions import Question, questions
+from .paraphrases import wordings
 from .scene import Scene
 from .store import complete_shards, write_shard
 from .visible import MIN_PIXELS
@@ -30,6 +31,12 @@ VALIDATION_SEEDS = range(1_000_000, 2_000_000)
 TEST_SEEDS = range(2_000_000, 3_000_000)
 SPLITS = {"train": TRAIN_SEEDS, "validation": VALIDATION_SEEDS, "test": TEST_SEEDS}
 """Scene seeds of each split; nothing is trained on seeds from 1,000,000 on, nor on their object pools."""
+
+INSTANCES = ("known", "new")
+"""Worlds that scenes can be made from: that of training, and `held_out`, which it never draws from."""
+
+WORDINGS = ("usual", "paraphrased")
+"""Ways to ask: as validation does; or in plain words and then in words that training never uses."""
 
 SHARD_SCENES = 250
 FOLDER_CHUNK = 25
@@ -117,6 +124,8 @@ def write_folder(
     size: tuple[int, int] = (640, 480),
     workers: int = 1,
     questions_per_view: int = 3,
+    instances: str = "known",
+    wording: str = "usual",
 ) -> int:
     """Render scenes with depth into the folder format and return the number of entries.
 
@@ -127,13 +136,26 @@ def write_folder(
         size: (width, height) of the pictures.
         workers: processes; the result does not depend on it.
         questions_per_view: how many instructions are asked about each view, at most.
+        instances: a name of `INSTANCES`.
+        wording: a name of `WORDINGS`; the questions are the same.
 
     Raises:
         FileExistsError: `output` has an index.
+        ValueError: there are no such instances or wordings.
     """
+    for name, names in ((instances, INSTANCES), (wording, WORDINGS)):
+        if name not in names:
+            raise ValueError(f"expected one of {', '.join(names)}, got {name!r}")
     start_folder(output)
     tasks = [
-        _FolderTask(output, range(start, min(start + FOLDER_CHUNK, seed + scenes)), size, questions_per_view)
+        _FolderTask(
+            output,
+            range(start, min(start + FOLDER_CHUNK, seed + scenes)),
+            size,
+            questions_per_view,
+            instances,
+            wording,
+        )
         for start in range(seed, seed + scenes, FOLDER_CHUNK)
     ]
     done = dict(in_processes(_render_folder_part, tasks, workers, f"rendering {scenes} scenes"))
@@ -155,34 +177,58 @@ class _FolderTask:
     seeds: range
     size: tuple[int, int]
     questions_per_view: int
+    instances: str
+    wording: str
 
 
 def _render_folder_part(task: _FolderTask) -> list[dict[str, Any]]:
+    from .held_out.world import NEW
     from .renderer import TabletopRenderer
+    from .world import KNOWN
 
-    renderer = TabletopRenderer(task.size)
+    renderer = TabletopRenderer(task.size, world=NEW if task.instances == "new" else KNOWN)
     entries = []
     try:
         for seed in task.seeds:
             for view, scene in enumerate(renderer.render(seed)):
-                entries += write_view(task.output, scene, seed, view, task.questions_per_view)
+                entries += write_view(task.output, scene, seed, view, task.questions_per_view, task.wording)
     finally:
         renderer.close()
     return entries
 
 
-def write_view(folder: Path, scene: Scene, seed: int, view: int, count: int) -> list[dict[str, Any]]:
-    """Ask up to `count` questions about view 0 or 1 of scene `seed`; return the entries for `write_index`."""
+def write_view(
+    folder: Path, scene: Scene, seed: int, view: int, count: int, wording: str = "usual"
+) -> list[dict[str, Any]]:
+    """Ask up to `count` questions about view 0 or 1 of scene `seed`; return the entries for `write_index`.
+
+    With the wording "paraphrased" each question has several entries that share their `question`.
+    """
     asked = clear_questions(scene, Random(2 * seed + view), count)
-    return write_picture(
+    name = f"{seed:07d}_{view}"
+    answers = [Answer(question.text, question.targets, question.tag) for question in asked]
+    if wording == "paraphrased":
+        rng = Random(f"{name} paraphrased")
+        said = [wordings(question, rng) for question in asked]
+        answers = [
+            Answer(each.text, question.targets, each.type)
+            for question, texts in zip(asked, said, strict=True)
+            for each in texts
+        ]
+    entries = write_picture(
         folder,
-        f"{seed:07d}_{view}",
+        name,
         scene.image,
         {item.instance: scene.instances == item.instance for item in scene.objects},
-        [Answer(question.text, question.targets, question.tag) for question in asked],
+        answers,
         scene.depth,
         scene.intrinsics,
     )
+    if wording == "paraphrased":
+        numbers = [number for number, texts in enumerate(said) for _ in texts]
+        for entry, number in zip(entries, numbers, strict=True):
+            entry["question"] = f"{name}_{number}"
+    return entries
 
 
 def clear_questions(scene: Scene, random: Random, count: int) -> list[Question]:

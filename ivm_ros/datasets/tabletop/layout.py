@@ -22,8 +22,6 @@ from ivm_ros.datasets.tabletop.surroundings import (
     Rgb,
     Vector,
     draw_camera,
-    draw_lights,
-    draw_room,
 )
 from ivm_ros.datasets.tabletop.vocabulary import COLORS
 
@@ -88,8 +86,8 @@ def draw_layout(pool: Pool, random: Random, views: int) -> Layout:
     plain = bool(random.random() < PLAIN_SCENES)
     count = int(random.integers(2, 7)) if plain else int(random.integers(3, 15))
     placements = _draw_objects(pool, random, count)
-    room, table = draw_room(pool, random, plain)
-    lights, ambient, headlight = draw_lights(random, plain)
+    room, table = pool.world.room(pool, random, plain)
+    lights, ambient, headlight = pool.world.lights(random, plain)
     reach = max([0.12, *(float(np.hypot(*p.position[:2])) + 0.05 for p in placements)])
     cameras = tuple(draw_camera(random, reach) for _ in range(views))
     return Layout(placements, room, table, lights, ambient, headlight, cameras)

@@ -91,16 +91,17 @@ def lathe(profile: Sequence[tuple[float, float]], segments: int = 28) -> Mesh:
     return _without_slivers(vertices, _grid_faces(len(r), segments))
 
 
-def vessel(outside: Sequence[tuple[float, float]], wall: float, floor: float) -> Mesh:
+def vessel(outside: Sequence[tuple[float, float]], wall: float, floor: float, segments: int = 28) -> Mesh:
     """Turn a hollow body.
 
     Args:
         outside: (radius, z) of the outer wall from the foot (z = 0) to the rim, metres.
         wall: thickness of the wall, metres.
         floor: thickness of the floor, metres.
+        segments: corners around.
     """
     inside = [(max(r - wall, 0.0), max(z, floor)) for r, z in reversed(outside)]
-    return lathe([(0.0, 0.0), *outside, *inside, (0.0, floor)])
+    return lathe([(0.0, 0.0), *outside, *inside, (0.0, floor)], segments)
 
 
 def tube(path: npt.ArrayLike, radii: npt.ArrayLike, segments: int = 12) -> Mesh:

@@ -14,10 +14,10 @@ import numpy.typing as npt
 from ivm_ros.datasets.tabletop import textures
 from ivm_ros.datasets.tabletop.assets import Asset, Part
 from ivm_ros.datasets.tabletop.colors import sample_rgb
-from ivm_ros.datasets.tabletop.kinds import BUILDERS
 from ivm_ros.datasets.tabletop.kinds.robosuite import ROBOSUITE, robosuite_asset, robosuite_folder
 from ivm_ros.datasets.tabletop.opengl import mujoco
 from ivm_ros.datasets.tabletop.vocabulary import COLORS
+from ivm_ros.datasets.tabletop.world import KNOWN, World
 
 ROOM = ("table", "floor", "north", "south", "east", "west")
 """Geoms around the objects, in this order."""
@@ -26,6 +26,9 @@ PROCEDURAL_SURFACES = 18
 ROBOSUITE_SURFACES = 10
 PACKAGES = ("bread", "can", "cereal", "glass", "lemon", "soda")
 """Robosuite's textures that belong on things and not on tables and walls."""
+
+_FINISHES = (("wooden", "brown", 3), ("metal", None, 4), ("print", "", 10))
+"""Finishes that are not made of two colours: their own colour, and how many textures of each."""
 
 LIGHTS = 3
 SAMPLES = 4  # per pixel, against jagged edges
@@ -67,6 +70,7 @@ class Pool:
         finishes: finish name -> textures for objects; "picture" is not among them.
         pictures: robosuite texture name -> texture id.
         room: geom ids of `ROOM`.
+        world: what it was made from.
     """
 
     model: mujoco.MjModel
@@ -75,13 +79,14 @@ class Pool:
     finishes: dict[str, tuple[Finish, ...]]
     pictures: dict[str, int]
     room: tuple[int, ...]
+    world: World
 
 
-def _draw_assets(random: np.random.Generator) -> list[Asset]:
+def _draw_assets(world: World, random: np.random.Generator) -> list[Asset]:
     """Draw two or three objects of every kind, of several sizes."""
-    folder = robosuite_folder()
+    folder = robosuite_folder() if world.borrows else None
     assets = []
-    for kind, build in BUILDERS.items():
+    for kind, build in world.builders.items():
         for _ in range(2 + int(random.random() < 0.7)):
             borrowed = folder is not None and kind in ROBOSUITE and random.random() < 0.5
             asset = robosuite_asset(kind, folder) if borrowed and folder else build(random)
@@ -169,15 +174,14 @@ class _Builder:
             world.add_light()
         world.add_camera(name="camera")
 
-    def finishes(self) -> dict[str, tuple[Finish, ...]]:
+    def finishes(self, world: World) -> dict[str, tuple[Finish, ...]]:
         """Add the textures of objects: gray ones to be painted, and every colour with white or black."""
         random = self.random
         found = {
-            "wooden": [Finish(self.texture(textures.wooden(random), True), "brown") for _ in range(3)],
-            "metal": [Finish(self.texture(textures.brushed_metal(random), True), None) for _ in range(4)],
-            "print": [Finish(self.texture(textures.printed(random), True), "") for _ in range(10)],
+            name: [Finish(self.texture(world.finishes[name](random), True), color) for _ in range(count)]
+            for name, color, count in _FINISHES
         }
-        for name, make in (("checkered", textures.checkered), ("striped", textures.striped)):
+        for name, make in world.patterns.items():
             dark = (0.3, 0.3, 0.3)
             found[name] = [Finish(self.texture(make(random, (1, 1, 1), dark), True), None) for _ in range(2)]
             for color in COLORS:
@@ -196,26 +200,27 @@ class _Builder:
         return {name: self.texture(textures.surface_from_file(file), False) for name, file in files.items()}
 
 
-def _draw_surfaces(random: np.random.Generator) -> list[textures.Texture]:
+def _draw_surfaces(world: World, random: np.random.Generator) -> list[textures.Texture]:
     """Draw textures for tables, floors and walls; the procedural ones come first."""
-    folder = robosuite_folder()
+    folder = robosuite_folder() if world.borrows else None
     files = sorted((folder / "textures").glob("*.png")) if folder else []
     files = [file for file in files if file.stem not in PACKAGES]
     chosen = random.permutation(len(files))[:ROBOSUITE_SURFACES]
-    made = [textures.surface(random) for _ in range(PROCEDURAL_SURFACES)]
+    made = [world.surface(random) for _ in range(PROCEDURAL_SURFACES)]
     return made + [textures.surface_from_file(files[i]) for i in sorted(chosen)]
 
 
-def build_pool(seed: int, offscreen: tuple[int, int]) -> Pool:
+def build_pool(seed: int, offscreen: tuple[int, int], world: World = KNOWN) -> Pool:
     """Draw and compile a pool.
 
     Args:
         seed: same seed, same pool, as long as robosuite is installed in both cases or in neither.
         offscreen: (width, height) of the largest picture that will be rendered.
+        world: what it is made from.
     """
     random = np.random.default_rng([seed, 1])
-    assets = _draw_assets(random)
-    return compile_pool(assets, _draw_surfaces(random), random, offscreen)
+    assets = _draw_assets(world, random)
+    return compile_pool(assets, _draw_surfaces(world, random), random, offscreen, world=world)
 
 
 def compile_pool(
@@ -224,6 +229,7 @@ def compile_pool(
     random: np.random.Generator,
     offscreen: tuple[int, int],
     shadow: int = 1024,
+    world: World = KNOWN,
 ) -> Pool:
     """Compile a pool of given objects.
 
@@ -233,17 +239,19 @@ def compile_pool(
         random: draws the textures of the objects.
         offscreen: (width, height) of the largest picture that will be rendered.
         shadow: side of the shadow map, pixels.
+        world: whose finishes, surroundings and lights they get.
     """
     builder = _Builder(random, offscreen, shadow)
     numbers = tuple(builder.texture(pixels, False) for pixels in surfaces)
-    finishes = builder.finishes()
+    finishes = builder.finishes(world)
     pictures = builder.pictures(sorted({asset.picture for asset in assets if asset.picture}))
     builder.room()
     for index, asset in enumerate(assets):
         builder.object(index, asset)
     model = builder.spec.compile()
     items = tuple(_item(model, index, asset) for index, asset in enumerate(assets))
-    return Pool(model, items, numbers, finishes, pictures, tuple(model.geom(name).id for name in ROOM))
+    room = tuple(model.geom(name).id for name in ROOM)
+    return Pool(model, items, numbers, finishes, pictures, room, world)
 
 
 def _item(model: mujoco.MjModel, index: int, asset: Asset) -> Item:

@@ -16,6 +16,7 @@ from ivm_ros.datasets.tabletop.opengl import mujoco
 from ivm_ros.datasets.tabletop.pool import LIGHTS, Pool, build_pool
 from ivm_ros.datasets.tabletop.scene import Scene, SceneObject
 from ivm_ros.datasets.tabletop.surroundings import Camera, Paint
+from ivm_ros.datasets.tabletop.world import KNOWN, World
 
 SCENES_PER_POOL = 250
 """Scenes with seeds n * 250 .. n * 250 + 249 are drawn from pool n."""
@@ -193,11 +194,13 @@ class TabletopRenderer:
     Args:
         size: (width, height) of the pictures.
         views: cameras for each scene.
+        world: what scenes are made from.
     """
 
-    def __init__(self, size: tuple[int, int], views: int = VIEWS) -> None:
+    def __init__(self, size: tuple[int, int], views: int = VIEWS, world: World = KNOWN) -> None:
         self.size = size
         self.views = views
+        self.world = world
         self._gl = mujoco.GLContext(*size)
         self._gl.make_current()
         self._number: int | None = None
@@ -210,7 +213,7 @@ class TabletopRenderer:
         if self._renderer is None or number != self._number:
             if self._renderer is not None:
                 self._renderer.close()
-            self._renderer = PoolRenderer(build_pool(number, self.size), self.size)
+            self._renderer = PoolRenderer(build_pool(number, self.size, self.world), self.size)
             self._number = number
         layout = draw_layout(self._renderer.pool, np.random.default_rng([seed, 2]), self.views)
         return self._renderer.render(layout)

@@ -7,14 +7,17 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from ivm_ros.datasets.tabletop.assets import Random, Rgb
 from ivm_ros.datasets.tabletop.meshes import rotation
-from ivm_ros.datasets.tabletop.pool import Pool
 from ivm_ros.datasets.tabletop.textures import muted_rgb
+
+if TYPE_CHECKING:
+    from ivm_ros.datasets.tabletop.pool import Pool
 
 Vector = npt.NDArray[np.float64]
 
