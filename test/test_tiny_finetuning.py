@@ -23,19 +23,23 @@ from ivm_ros.datasets.tabletop.scene import Scene, SceneObject
 from ivm_ros.datasets.tabletop.store import write_shard
 from ivm_ros.evaluation.comparison import compare
 from ivm_ros.models.ivm_tiny.config import TinyConfig
-from ivm_ros.models.ivm_tiny.grounder import Calibration, TinyGrounder, load_weights, save_weights
-from ivm_ros.models.ivm_tiny.model import IvmTiny
+from ivm_ros.models.ivm_tiny.grounder import Calibration, Said, TinyGrounder, load_weights, save_weights
+from ivm_ros.models.ivm_tiny.model import Found, IvmTiny
 from ivm_ros.training.ivm_tiny import finetune
 from ivm_ros.training.ivm_tiny.before_after import refit
+from ivm_ros.training.ivm_tiny.candidates import candidates
+from ivm_ros.training.ivm_tiny.data import IGNORE
 from ivm_ros.training.ivm_tiny.finetune import TinyTuning, run_tuning
 from ivm_ros.training.ivm_tiny.folder_parts import open_folder, pictures_of, split
+from ivm_ros.training.ivm_tiny.losses import WEIGHTS
+from ivm_ros.training.ivm_tiny.own_batch import Collate, RenderedViews
 from ivm_ros.training.ivm_tiny.own_pictures import AskedPicture, OwnPictures, photographed
 from ivm_ros.training.ivm_tiny.true_words import asked_for, mirrored, names_color, names_place
-from ivm_ros.training.ivm_tiny.tuning import Collate, RenderedViews, TuningTask
+from ivm_ros.training.ivm_tiny.tuning import TuningTask
 
 SMALL = TinyConfig(
-    width=64, height=48, widths=(8, 8, 12, 16), channels=16, heads=2, text_depth=1, decoder_depth=1,
-    buckets=256, embedding=8, decision=8, pixels=8,
+    width=64, height=48, widths=(8, 8, 12, 16), channels=16, heads=2, text_depth=1, matcher_depth=1,
+    buckets=256, embedding=8, pixels=4, hidden=4, pair=4, most=6,
 )  # fmt: skip
 COLORS = {"red": (220, 30, 30), "blue": (30, 60, 220)}
 QUESTIONS = ("the red square", "the blue square")
@@ -136,6 +140,12 @@ def own(folder: Path, **options) -> OwnPictures:
     return OwnPictures(opened, pictures_of(opened), (64, 48), **options)
 
 
+def answers(picture: AskedPicture) -> list[tuple[str, np.ndarray]]:
+    """Return the words with the union of what they mean."""
+    targets = [np.any(picture.masks[row == 1], axis=0) for row in picture.meant]
+    return list(zip(picture.texts, targets, strict=True))
+
+
 def red_pixels(picture: AskedPicture) -> np.ndarray:
     image = picture.image.astype(int)
     return image[..., 0] - image[..., 1:].max(axis=-1) > 60
@@ -145,14 +155,41 @@ def test_a_changed_picture_still_shows_what_its_words_say(files):
     pictures, seen = own(files / "data"), []
     for seed in range(60):
         picture = pictures.item(seed % 12, Random(seed))
-        assert picture.image.shape == (48, 64, 3) and picture.targets.shape == (3, 48, 64)
-        for words, target in zip(picture.texts, picture.targets, strict=True):
+        assert picture.image.shape == (48, 64, 3) and picture.meant.shape == (3, len(picture.masks))
+        for words, target in answers(picture):
             if "red" in words.lower():
                 found = red_pixels(picture)
                 assert (found & target).sum() / (found | target).sum() > 0.6
                 seen.append((int(target.sum()), float(np.nonzero(target)[1].mean())))
     assert len({area for area, _ in seen}) > 10  # cropped
     assert min(x for _, x in seen) < 24 < 40 < max(x for _, x in seen)  # mirrored
+
+
+def test_what_several_questions_mean_is_one_target(tmp_path):
+    (tmp_path / "data").mkdir()
+    masks = {name: np.zeros((48, 64), np.bool_) for name in range(4)}
+    masks[0][8:24, 8:24] = masks[1][8:24, 8:22] = masks[2][8:24, 8:12] = masks[3][30:40, 40:60] = True
+    asked = [
+        Answer("a", (0,)), Answer("b", (1, 3)), Answer("c", (2,)), Answer("d", (3,)), Answer("e", ()),
+    ]  # fmt: skip
+    entries = write_picture(tmp_path / "data", "0", np.full((48, 64, 3), 110, np.uint8), masks, asked)
+    write_index(tmp_path / "data", entries)
+    picture = own(tmp_path / "data", questions=5, flips=False).item(0, Random(0))
+    assert len(picture.masks) == 3
+    large, other, part = np.argsort(-picture.masks.sum(axis=(1, 2))).tolist()
+    rows = {
+        words[-1]: row[[large, part, other]].tolist()
+        for words, row in zip(picture.texts, picture.meant, strict=True)
+    }
+    assert rows == {
+        "a": [1, IGNORE, 0],
+        "b": [1, IGNORE, 1],
+        "c": [IGNORE, 1, 0],
+        "d": [0, 0, 1],
+        "e": [0, 0, 0],
+    }
+    present = dict(zip((words[-1] for words in picture.texts), picture.present.tolist(), strict=True))
+    assert present == {"a": True, "b": True, "c": True, "d": True, "e": False}
 
 
 def test_a_place_in_the_words_is_not_cropped_away_and_sides_are_swapped(tmp_path):
@@ -163,7 +200,7 @@ def test_a_place_in_the_words_is_not_cropped_away_and_sides_are_swapped(tmp_path
     areas, sides = set(), set()
     for seed in range(40):
         picture = pictures.item(1, Random(seed))
-        for words, target in zip(picture.texts, picture.targets, strict=True):
+        for words, target in answers(picture):
             if "red" in words.lower():
                 areas.add(int(target.sum()))
                 left = float(np.nonzero(target)[1].mean()) < 32
@@ -196,7 +233,7 @@ def test_other_pictures_words_are_negatives_only_when_wanted_and_only_other_word
     pictures, asked = own(tmp_path / "data", negatives=0.9), {}
     for seed in range(40):
         picture = pictures.item(1, Random(seed))
-        asked |= {w: t.any() for w, t in zip(picture.texts, picture.targets, strict=True) if "spoon" in w}
+        asked |= {w: p for w, p in zip(picture.texts, picture.present, strict=True) if "spoon" in w}
         assert not any(words.lower().endswith("the square") for words in picture.texts)  # it may be there
     assert asked and not any(asked.values())
 
@@ -235,27 +272,130 @@ def batch_of(folder: Path, extra=()):
     return Collate(SMALL, 3)([*(pictures.item(index, Random(index)) for index in range(4)), *extra])
 
 
+def test_a_batch_has_the_targets_with_a_cell_inside_each(files):
+    batch = batch_of(files / "data")
+    assert len(batch.texts) == len(batch.present) == len(batch.targets) == 12
+    assert len(batch.image) == len(batch.masks) == len(batch.cells) == 6  # one or two of each picture
+    for mask, (row, column) in zip(batch.masks, batch.cells.tolist(), strict=True):
+        assert mask[row * 4 : row * 4 + 4, column * 4 : column * 4 + 4].any()
+    for number in range(4):
+        inside = batch.masks[batch.image == number].any(dim=0)
+        cells = inside.reshape(12, 4, 16, 4).any(dim=3).any(dim=1)
+        assert torch.equal(batch.heat[number] > 0, cells)
+        meant = (batch.targets[3 * number : 3 * number + 3] == 1).any(dim=1)
+        assert torch.equal(meant, batch.present[3 * number : 3 * number + 3])
+    again = batch_of(files / "data")
+    assert torch.equal(batch.cells, again.cells) and torch.equal(batch.shown, again.shown)
+
+
+def test_a_target_that_is_too_small_is_not_taught_and_not_denied():
+    mask = np.zeros((1, 48, 64), np.bool_)
+    mask[0, 20:23, 30:33] = True  # 9 pixels, in four cells
+    image = np.zeros((48, 64, 3), np.uint8)
+    one = np.ones((1, 1), np.int64)
+    batch = Collate(SMALL, 1)([AskedPicture(image, ("the screw",), np.array([True]), mask, one, 0)])
+    assert len(batch.masks) == 0 and batch.present.tolist() == [True] and (batch.targets == IGNORE).all()
+    assert batch.blurred.sum() == 2
+
+
+class Finds(IvmTiny):
+    """Finds given masks in whatever picture."""
+
+    objects = torch.zeros(0, 12, 16)
+
+    def find(self, features):
+        return Found(self.objects * 12 - 6, torch.linspace(0.9, 0.5, len(self.objects)))
+
+
+def cells(*columns: int) -> torch.Tensor:
+    mask = torch.zeros(12, 16)
+    mask[:, list(columns)] = 1
+    return mask
+
+
+def test_what_is_found_besides_the_targets_is_not_meant():
+    model = Finds(SMALL).eval()
+    model.objects = torch.stack([cells(0, 1, 2), cells(3), cells(6, 7), cells(10), cells(12, 13, 14)])
+    masks = torch.stack([cells(0, 1, 2, 3), cells(12, 13, 14, 15)]).bool().numpy()
+    masks = masks.repeat(4, axis=1).repeat(4, axis=2)
+    small = np.zeros((1, 48, 64), np.bool_)
+    small[0, 20:22, 41:43] = True
+    picture = AskedPicture(
+        np.zeros((48, 64, 3), np.uint8),
+        ("the first", "the second", "nothing"),
+        np.array([True, True, False]),
+        np.concatenate([masks, small]),
+        np.array([[1, 0, 0], [0, 1, 0], [0, 0, 0]]),
+        0,
+    )
+    batch = Collate(SMALL, 3)([picture])
+    with torch.no_grad():
+        features = model.image(torch.zeros(1, 3, 48, 64))
+        drawn = torch.full((2, 12, 16), -3.0)
+        found = candidates(model, features, batch, drawn)
+    # the first and the last that are found are the targets; the second is a part of the first target, the
+    # fourth lies where something too small for a cell of its own is
+    assert found.labels.tolist() == [
+        [1, 0, IGNORE, 0, IGNORE],
+        [0, 1, 0, 0, IGNORE],
+        [0, 0, 0, 0, IGNORE],
+    ]
+    assert found.image.tolist() == [0] * 5 and not found.masks.requires_grad
+    assert torch.equal(found.masks[2:] > 0.5, model.objects[[1, 2, 3]] > 0.5)
+    for place in range(2):
+        through = found.masks[place]
+        assert torch.equal(through, masks_of(batch)[place] if batch.shown[place] else drawn[place].sigmoid())
+
+
+def masks_of(batch) -> torch.Tensor:
+    return batch.masks.float().reshape(-1, 12, 4, 16, 4).mean(dim=(2, 4))
+
+
 def test_what_rests_rests_and_the_start_pulls(files):
     task = TuningTask(load_weights(files / "start.safetensors")[0], 0.5, views=False).train()
     before = {name: value.clone() for name, value in task.state_dict().items()}
-    optimizer = torch.optim.SGD([w for w in task.parameters() if w.requires_grad], 0.05)
+    trained = {name: weight for name, weight in task.named_parameters() if weight.requires_grad}
+    optimizer = torch.optim.SGD(trained.values(), 0.05)
     first = task(batch_of(files / "data"))
     assert float(first["distance"]) == 0
     first["loss"].backward()
+    assert all(weight.grad is not None for weight in trained.values())  # else several processes would hang
     optimizer.step()
     changed = {name for name, value in task.state_dict().items() if not torch.equal(value, before[name])}
-    assert any(name.startswith("model.image.stage16") for name in changed)
-    rests = ("model.image.stage4.", "model.anchor.", "model.relation.")
-    assert not [name for name in changed if name.startswith(rests) or "running" in name or "batches" in name]
+    for part in ("image.stage16.", "image.heat.", "masks.", "text.", "matcher.", "target_reader."):
+        assert any(name.startswith(f"model.{part}") for name in changed), part
+    rests = ("image.stage4.", "looks.", "anchor_reader.", "relation.", "matcher.anchor.")
+    assert not [n for n in changed if n.startswith(tuple(f"model.{rest}" for rest in rests))]
+    assert not [n for n in changed if "running" in n or "batches" in n]
     second = task(batch_of(files / "data"))
     squares = [(task.state_dict()[n] - before[n]).square().sum() for n in changed]
     assert float(second["distance"]) == pytest.approx(0.5 * float(sum(squares)), rel=1e-4)
-    weights = own_terms(second)
-    assert second["loss"].item() == pytest.approx(weights + 0.5 * float(second["distance"]), rel=1e-4)
+    own_terms = sum(WEIGHTS[name] * float(second[name].detach()) for name in WEIGHTS if name in second)
+    assert second["loss"].item() == pytest.approx(own_terms + 0.5 * float(second["distance"]), rel=1e-4)
 
 
-def own_terms(terms) -> float:
-    return float((10 * terms["mask"] + terms["dice"] + terms["existence"]).detach())
+def test_pictures_without_a_target_have_finite_terms_and_all_gradients(files):
+    batch = batch_of(files / "data")
+    asked = torch.full((12, 1), IGNORE)
+    parts = {name: getattr(batch, name)[:0] for name in ("image", "masks", "cells", "shown")}
+    nothing = replace(batch, **parts, targets=asked, present=torch.zeros(12, dtype=torch.bool))
+    task = TuningTask(load_weights(files / "start.safetensors")[0], 0.1, views=False).train()
+    terms = task(nothing)
+    terms["loss"].backward()
+    assert all(torch.isfinite(value) for value in terms.values())
+    assert float(terms["mask"]) == float(terms["dice"]) == float(terms["fine"]) == 0
+    assert all(w.grad is not None and w.grad.isfinite().all() for w in task.parameters() if w.requires_grad)
+
+
+def test_elsewhere_heat_stays_as_the_start_says(files):
+    batch = batch_of(files / "data")
+    empty = replace(batch, heat=torch.zeros_like(batch.heat))
+    task = TuningTask(load_weights(files / "start.safetensors")[0], 0.0, views=False).train()
+    assert float(task(empty)["heat"]) == pytest.approx(0.0, abs=1e-9)
+    assert float(task(batch)["heat"]) > 0.1
+    with torch.no_grad():
+        task.model.image.heat[1].bias += 3.0
+    assert float(task(empty)["heat"]) > 0.1
 
 
 def write_views(folder: Path) -> Path:
@@ -276,10 +416,14 @@ def test_rendered_views_teach_what_own_pictures_cannot(files, tmp_path):
     assert len(views) == 4
     batch = batch_of(files / "data", [views.item(index, Random(index)) for index in range(2)])
     assert batch.views is not None and len(batch.views.questions) == 6 and len(batch.images) == 4
-    task = TuningTask(load_weights(files / "start.safetensors")[0], 0.0, views=True)
+    task = TuningTask(load_weights(files / "start.safetensors")[0], 0.0, views=True).train()
     terms = task(batch.to("cpu"))
     terms["loss"].backward()
     assert terms["views"].item() > 0 and task.model.relation.weight.grad.abs().sum() > 0
+    assert task.model.looks.kinds.weight.grad.abs().sum() > 0
+    trained = {name for name, weight in task.named_parameters() if weight.requires_grad}
+    assert not [name for name in trained if name.startswith("views.")]  # the model is trained once
+    assert task(batch.to("cpu"))["views"].item() == terms["views"].item()
     with pytest.raises(ValueError, match="expected finished train shards"):
         RenderedViews(tmp_path)
 
@@ -363,32 +507,43 @@ def test_it_learns_a_handful_of_pictures(files, tmp_path):
 
 
 class Certain(TinyGrounder):
-    """Says of every picture what a text ends with: "... 3" is an existence logit of 3."""
+    """Finds the left and the right half; says that the left is meant as surely as a text ends: "... 3"."""
 
     def look(self, features, texts):
-        heat = np.full((48, 64), 0.5, np.float32)
-        return [(heat, float(text.split()[-1]), 0.0) for text in texts]
+        sure = [float(text.split()[-1]) for text in texts]
+        return [Said(np.array([each, -abs(each)], np.float32), each) for each in sure]
+
+    def masks(self, features, objects):
+        left, right = np.zeros((48, 64), np.float32), np.zeros((48, 64), np.float32)
+        left[:, :32], right[:, 32:] = 0.9, 0.9
+        left[:10, :32], left[:10, 32:] = 0.42, 0.37  # under 0.42 lies what is left, under 0.37 what is right
+        return {number: (left, right)[number] for number in objects}
 
 
 def test_thresholds_are_chosen_anew_only_where_there_is_enough(tmp_path):
     def folder(present: int, absent: int) -> Folder:
         path = tmp_path / f"{present}-{absent}"
         path.mkdir()
-        mask = np.ones((48, 64), np.bool_)
+        mask = np.zeros((48, 64), np.bool_)
+        mask[:, :32] = True
         image = np.zeros((48, 64, 3), np.uint8)
         asked = [Answer(f"a thing {2 + i % 3}", (0,)) for i in range(present)]
         asked += [Answer(f"nothing {-1 - i % 2}", ()) for i in range(absent)]
         write_index(path, write_picture(path, "0", image, {0: mask}, asked))
         return Folder(path)
 
-    start = Calibration(existence=0.9, mask=0.6)
+    start = Calibration(existence=0.9, mask=0.6, target=0.7)
     grounder = Certain(IvmTiny(SMALL).eval(), start, torch.device("cpu"))
     assert refit(grounder, folder(5, 30))[0] == start
     some, said = refit(grounder, folder(25, 3))
-    assert some == replace(start, mask=0.3) and "3 questions without a target" in said
+    assert (some.bias, some.head, some.peak, some.existence) == (0.0, 1.0, 0.0, 0.9)
+    assert (some.target, some.mask) == (0.5, 0.4) and "3 questions without a target" in said
+    chances = some.each(np.array([2.0, -2.0], np.float32))
+    assert chances[0] > 0.9 and chances[1] < 0.1
     fitted, said = refit(grounder, folder(25, 25))
-    assert fitted.probability(2.0, 0.0) > 0.9 and fitted.probability(-1.0, 0.0) < 0.1
-    assert (fitted.existence, fitted.mask) == (0.5, 0.3) and "expect a little less" in said
+    answers = fitted.anything(np.array([2.0, -1.0], np.float32), np.array([2.0, -1.0], np.float32))
+    assert answers[0] > 0.9 and answers[1] < 0.1
+    assert (fitted.existence, fitted.mask) == (0.5, 0.4) and "expect a little less" in said
 
 
 def test_the_command_trains_and_refuses_what_is_not_its_own(files, tmp_path):

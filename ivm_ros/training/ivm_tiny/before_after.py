@@ -16,7 +16,8 @@ from ivm_ros.datasets.samples import Dataset, Sample
 from ivm_ros.evaluation.comparison import Comparison, compare
 from ivm_ros.evaluation.page.comparison import comparison_page, triples
 from ivm_ros.models.ivm_tiny.grounder import Calibration, TinyGrounder, load_weights, save_weights
-from ivm_ros.training.ivm_tiny.calibrate import Clues, calibrate, gather
+from ivm_ros.training.ivm_tiny.calibrate import calibrate_existence, calibrate_objects
+from ivm_ros.training.ivm_tiny.clues import gather
 
 BEST = "best.safetensors"
 SHOWN = ("giou", "ciou", "acc_50", "n_acc", "t_acc")
@@ -33,24 +34,24 @@ def refit(grounder: TinyGrounder, held_out: Dataset[Sample]) -> tuple[Calibratio
     Returns:
         The calibration, and what was done in words.
     """
-    clues: list[Clues] = gather(grounder, held_out)
+    clues, start = gather(grounder, held_out), grounder.calibration
     present = sum(clue.present for clue in clues)
     absent = len(clues) - present
-    if present < _ENOUGH:
-        return grounder.calibration, (
+    if min(present, sum(bool((clue.meant == 1).any()) for clue in clues)) < _ENOUGH:
+        return start, (
             f"Thresholds are those of the start: {present} questions with a target are too few to choose by "
-            f"({_ENOUGH} are enough)."
+            f"({_ENOUGH} whose targets are found as objects are enough)."
         )
-    fitted = calibrate(clues, _KEEP) if absent >= _ENOUGH else None
-    if fitted is None:
-        mask = calibrate([clue for clue in clues if clue.present], _KEEP).mask
-        return replace(grounder.calibration, mask=mask), (
-            "The threshold of masks was chosen on the validation pictures; that of existence is the start's, "
-            f"since {absent} questions without a target are too few to choose by ({_ENOUGH} are enough)."
+    fitted = calibrate_objects(start, clues)
+    if absent < _ENOUGH:
+        return fitted, (
+            "Scores and thresholds of targets and masks were chosen on the validation pictures; existence is "
+            f"the start's, since {absent} questions without a target are too few to choose by ({_ENOUGH} are "
+            "enough)."
         )
-    fitted = replace(fitted, existence=min(fitted.existence, _SUREST))
-    return fitted, (
-        "The thresholds of existence and masks were chosen on the validation pictures too, so that "
+    fitted = calibrate_existence(fitted, clues, _KEEP)
+    return replace(fitted, existence=min(fitted.existence, _SUREST)), (
+        "Scores, existence and all thresholds were chosen on the validation pictures too, so that "
         f"at least {_KEEP:.0%} of the targets are kept there; on new pictures expect a little less."
     )
 

@@ -27,8 +27,9 @@ from ivm_ros.models.registry import pick_device
 from ivm_ros.training.batches import Batches
 from ivm_ros.training.ivm_tiny.before_after import SHOWN, finish
 from ivm_ros.training.ivm_tiny.folder_parts import open_folder, split
+from ivm_ros.training.ivm_tiny.own_batch import Collate, RenderedViews
 from ivm_ros.training.ivm_tiny.own_pictures import OwnPictures
-from ivm_ros.training.ivm_tiny.tuning import Collate, RenderedViews, TuningTask
+from ivm_ros.training.ivm_tiny.tuning import TuningTask
 from ivm_ros.training.loop import Hooks, LoopSettings, cosine, train
 from ivm_ros.training.rates import rate_groups
 

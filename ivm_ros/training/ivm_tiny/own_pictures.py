@@ -17,9 +17,11 @@ import numpy as np
 import numpy.typing as npt
 
 from ivm_ros.datasets.folder import Folder
-from ivm_ros.datasets.samples import Sample
 from ivm_ros.evaluation.fingerprint import fingerprint
+from ivm_ros.evaluation.overlap import mask_overlap
 from ivm_ros.grounding import Image, Mask
+from ivm_ros.training.ivm_tiny.clues import OTHER, SAME
+from ivm_ros.training.ivm_tiny.data import IGNORE
 from ivm_ros.training.ivm_tiny.folder_parts import instructions_of
 from ivm_ros.training.ivm_tiny.true_words import asked_for, mirrored, names_color, names_place
 
@@ -30,17 +32,23 @@ _EMPTY_WORDS = {"the", "a", "an", "of", "to", "all", "every", "my", "that", "thi
 
 @dataclass(frozen=True, eq=False)
 class AskedPicture:
-    """One picture at the network's size, and K questions about it.
+    """One picture at the network's size, and K questions about it, with T different targets in all.
 
     Attributes:
         image: (H, W, 3) uint8 RGB.
         texts: K instructions.
-        targets: (K, H, W) bool; all false where nothing matches.
+        present: (K,) bool whether anything matches.
+        masks: (T, H, W) bool, none of them empty.
+        meant: (K, T) int64: 1 for what is meant, 0 for what is not, `IGNORE` for what covers a part of it.
+        seed: of all chance in what is made of it.
     """
 
     image: Image
     texts: tuple[str, ...]
-    targets: npt.NDArray[np.bool_]
+    present: npt.NDArray[np.bool_]
+    masks: npt.NDArray[np.bool_]
+    meant: npt.NDArray[np.int64]
+    seed: int
 
 
 class OwnPictures:
@@ -84,22 +92,19 @@ class OwnPictures:
         entries = list(self.pictures[index])
         random.shuffle(entries)
         samples = [self.folder.read(entry) for entry in entries[: self.questions]]
-        asked = [(sample.instruction, _union(sample)) for sample in samples]
+        asked = [(sample.instruction, sample.masks) for sample in samples]
         own = [_content(self._words[entry]) for entry in entries if entry in self._words]
-        asked += self._absent(samples[0], own, random, self.questions - len(asked))
+        asked += self._absent(own, random, self.questions - len(asked))
         while len(asked) < self.questions:
             asked.append(random.choice(asked[: len(samples)]))
         return _changed(samples[0].image, asked, self.size, self.flips, random)
 
-    def _absent(
-        self, sample: Sample, own: list[set[str]], random: Random, room: int
-    ) -> list[tuple[str, Mask]]:
+    def _absent(self, own: list[set[str]], random: Random, room: int) -> list[tuple[str, tuple[Mask, ...]]]:
         """Return questions made of other pictures' words, as many as chance wants and there is room for."""
         wanted = sum(random.random() < self.negatives for _ in range(self.questions))
         others = [words for words in set(self._words.values()) if not _overlap(_content(words), own)]
-        nothing = np.zeros(sample.image.shape[:2], np.bool_)
         chosen = random.sample(sorted(others), min(wanted, room, len(others)))
-        return [(words, nothing) for words in chosen]
+        return [(words, ()) for words in chosen]
 
 
 def _content(instruction: str) -> set[str]:
@@ -111,25 +116,60 @@ def _overlap(words: set[str], own: Sequence[set[str]]) -> bool:
     return any(words <= mine or mine <= words for mine in own)
 
 
-def _union(sample: Sample) -> Mask:
-    nothing = np.zeros(sample.image.shape[:2], np.bool_)
-    return np.logical_or.reduce([nothing, *sample.masks])
-
-
 def _changed(
-    image: Image, asked: Sequence[tuple[str, Mask]], size: tuple[int, int], flips: bool, random: Random
+    image: Image,
+    asked: Sequence[tuple[str, Sequence[Mask]]],
+    size: tuple[int, int],
+    flips: bool,
+    random: Random,
 ) -> AskedPicture:
-    texts, masks = [text for text, _ in asked], [mask for _, mask in asked]
+    texts, masks = [text for text, _ in asked], [mask for _, own in asked for mask in own]
     if not any(map(names_place, texts)) and random.random() < 0.7:
-        window = _window(np.logical_or.reduce(masks), random)
+        window = _window(np.logical_or.reduce([np.zeros(image.shape[:2], np.bool_), *masks]), random)
         image, masks = image[window], [mask[window] for mask in masks]
     swapped = [mirrored(text) for text in texts]
     if flips and random.random() < 0.5 and None not in swapped:
         image, masks = image[:, ::-1], [mask[:, ::-1] for mask in masks]
         texts = [text for text in swapped if text is not None]
     small = photographed(resized(image, size), any(map(names_color, texts)), random)
-    targets = np.stack([resized(mask.astype(np.uint8) * 255, size) > 127 for mask in masks])
-    return AskedPicture(small, tuple(asked_for(text, random) for text in texts), targets)
+    targets = [resized(mask.astype(np.uint8) * 255, size) > 127 for mask in masks]
+    whose = [place for place, (_, own) in enumerate(asked) for _ in own]
+    return AskedPicture(
+        small,
+        tuple(asked_for(text, random) for text in texts),
+        np.array([bool(own) for _, own in asked]),
+        *_different(targets, whose, len(asked), size),
+        random.getrandbits(48),
+    )
+
+
+def _different(
+    targets: Sequence[Mask], whose: Sequence[int], count: int, size: tuple[int, int]
+) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.int64]]:
+    """Take targets of several questions that are the same thing together.
+
+    Args:
+        targets: (H, W) bool each.
+        whose: the question of each.
+        count: K questions.
+        size: (width, height).
+
+    Returns:
+        (T, H, W) the masks that are not empty, the first of each thing, and (K, T) which each question means.
+    """
+    masks: list[Mask] = []
+    for target in targets:
+        if target.any() and all(mask_overlap(target, mask).iou <= SAME for mask in masks):
+            masks.append(target)
+    meant = np.zeros((count, len(masks)), np.int64)
+    for question, target in zip(whose, targets, strict=True):
+        for place, mask in enumerate(masks):
+            iou = mask_overlap(target, mask).iou
+            if iou > SAME:
+                meant[question, place] = 1
+            elif iou > OTHER and meant[question, place] == 0:
+                meant[question, place] = IGNORE
+    return np.stack([np.zeros(size[::-1], np.bool_), *masks])[1:], meant
 
 
 def resized(picture: npt.NDArray[np.uint8], size: tuple[int, int]) -> npt.NDArray[np.uint8]:
