@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import shutil
 
@@ -18,11 +19,12 @@ from ivm_ros.clip import load_clip
 from ivm_ros.grounding import Target
 from ivm_ros.models.instances import targets_from_heatmap
 from ivm_ros.models.ivm_tiny import engines
-from ivm_ros.models.ivm_tiny.concepts import geometry
 from ivm_ros.models.ivm_tiny.config import TinyConfig
+from ivm_ros.models.ivm_tiny.encoder import fold_batch_norms
 from ivm_ros.models.ivm_tiny.files import WEIGHTS, Calibration, load_weights, save_weights
-from ivm_ros.models.ivm_tiny.model import IvmTiny
-from ivm_ros.models.ivm_tiny.network import picture_parts
+from ivm_ros.models.ivm_tiny.model import TRIED, IvmTiny, compare, maxima, strongest
+from ivm_ros.models.ivm_tiny.network import TorchEngine
+from ivm_ros.models.ivm_tiny.objects import Cells
 
 CPU = torch.device("cpu")
 SMALL = TinyConfig(
@@ -33,8 +35,10 @@ SMALL = TinyConfig(
     heads=2,
     buckets=512,
     embedding=16,
-    decision=16,
     pixels=12,
+    hidden=4,
+    pair=8,
+    most=5,
 )
 TOLERANCE = 1e-3  # of probabilities
 
@@ -64,14 +68,27 @@ def by_onnx():
     return ivm_ros.load("ivm-tiny", device="cpu", engine="onnx")
 
 
-def small_file(path, seed=0):
-    """Write small weights whose answers are not all the same."""
+def lively(config, seed=0):
+    """Return a network that finds objects in anything, and whose answers are not all the same."""
     torch.manual_seed(seed)
-    model = IvmTiny(SMALL)
-    for value in model.hyper.layers[-1].parameters():
-        torch.nn.init.normal_(value, std=0.5)
-    save_weights(model, path, {}, Calibration(existence=0.0))
+    model = IvmTiny(config).eval()
+    torch.nn.init.normal_(model.image.heat[1].weight, std=5.0)
+    torch.nn.init.zeros_(model.image.heat[1].bias)
+    torch.nn.init.normal_(model.masks.read[2].weight, std=5.0)
+    torch.nn.init.normal_(model.matcher.target.weight, std=0.5)
+    return model
+
+
+def small_file(path, seed=0):
+    """Write small weights."""
+    save_weights(lively(SMALL, seed), path, {}, Calibration(existence=0.0, target=0.2))
     return path
+
+
+def noise(config, seed=0):
+    shape = (config.height // 16, config.width // 16, 3)
+    coarse = np.random.default_rng(seed).integers(0, 256, shape, dtype=np.uint8)
+    return cv2.resize(coarse, (config.width, config.height), interpolation=cv2.INTER_CUBIC)
 
 
 def assert_same(expected, got, tolerance=TOLERANCE):
@@ -79,6 +96,82 @@ def assert_same(expected, got, tolerance=TOLERANCE):
         np.testing.assert_allclose(ours.heatmap, plain.heatmap, atol=tolerance)
         assert ours.existence == pytest.approx(plain.existence, abs=tolerance)
         assert len(ours.targets) == len(plain.targets)
+
+
+# What both engines choose and compute
+
+
+def test_what_is_tried_is_the_highest_of_its_neighbours_the_surest_first():
+    heat = torch.full((1, 12, 16), -4.0)
+    for y, x, value in ((2, 3, 2.0), (2, 4, 1.0), (9, 9, 3.0), (11, 15, 0.5), (6, 0, -2.0)):
+        heat[0, y, x] = value
+    cells, sure = strongest(maxima(heat))
+    assert list(zip(cells.y.tolist(), cells.x.tolist(), strict=True)) == [(9, 9), (2, 3), (11, 15)]
+    torch.testing.assert_close(sure, torch.tensor([3.0, 2.0, 0.5]).sigmoid())
+    faint, sure = strongest(maxima(heat - 10))
+    assert (faint.y.tolist(), faint.x.tolist()) == ([9], [9]) and sure < 1e-2
+    grid = torch.full((1, 48, 64), -4.0)
+    grid[0, ::3, ::3] = 2.0  # 352 of them
+    assert len(strongest(maxima(grid))[1]) == TRIED
+
+
+def test_one_mask_of_each_object_is_kept():
+    masks = torch.full((5, 6, 8), -9.0)
+    masks[0, :3, :4] = masks[1, :3, :5] = masks[2, 4:, 5:] = 9.0
+    masks[3, 0, 7] = 9.0  # a single cell is no object
+    masks[4, 3, :4] = 1.0  # one, but not sure of its pixels
+    sure, overlap = compare(masks, torch.tensor([0.9, 0.95, 0.5, 0.9, 0.12]))
+    assert overlap[0, 1] == pytest.approx(12 / 15) and overlap[0, 2] == 0
+    assert sure[3] == 0 and sure[4] == pytest.approx(0.12 / (1 + np.exp(-1)))
+    model = IvmTiny(SMALL)
+    assert model.keep(sure, overlap) == [1, 2]  # 4 is too faint
+    assert model.keep(0 * sure, overlap) == [0]  # never none
+    assert model.keep(torch.linspace(1, 0.5, 9), torch.eye(9)) == list(range(SMALL.most))
+
+
+def test_masks_by_one_product_are_those_of_each_objects_own_layers():
+    parts = pytest.importorskip("ivm_ros.models.ivm_tiny.parts")
+    model = lively(SMALL)
+    generator = torch.Generator().manual_seed(0)
+    features = model.image(torch.randn(1, 3, SMALL.height, SMALL.width, generator=generator))
+    y, x = (torch.randint(0, end, (9,), generator=generator) for end in (12, 16))
+    heat = torch.rand(9, generator=generator)
+    expected = model.masks(features, Cells(torch.zeros_like(y), y, x))
+    read = (features.s4, features.s8, features.s16, features.pixels)
+    masks, sure, overlap = parts.MasksPart(model)(*read, y, x, heat)
+    assert expected.std() > 0.1
+    torch.testing.assert_close(masks, expected, atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close((sure, overlap), compare(masks, heat))
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_the_graphs_in_the_package_see_and_match_as_pytorch_does(count, texts):
+    """With weights by chance, of the sizes that ship."""
+    pytest.importorskip("onnxruntime", reason="pip install 'ivm-ros[onnx]'")
+    from ivm_ros.models.ivm_tiny.onnx import OnnxEngine, find_graphs
+
+    config = TinyConfig()
+    assert find_graphs(config) is not None
+    model = lively(config, seed=count)
+    fold_batch_norms(model)  # both compute with the same weights to the bit
+    ours = OnnxEngine(model, find_graphs(config), CPU)
+    plain = TorchEngine(copy.deepcopy(model), CPU)
+    picture = noise(config, count)
+    with torch.inference_mode():
+        asked = model.read(texts[:count])
+        expected, got = plain.see(picture), ours.see(picture)
+        assert len(expected.found.sure) > 2
+        for theirs, mine in ((expected.found, got.found), (expected.scene, got.scene)):
+            torch.testing.assert_close(tuple(mine), tuple(theirs), atol=TOLERANCE, rtol=TOLERANCE)
+        torch.testing.assert_close(got.blend, expected.blend, atol=1e-5, rtol=0)
+        for theirs, mine in zip(
+            plain.match(expected.scene, asked), ours.match(got.scene, asked), strict=True
+        ):
+            np.testing.assert_allclose(mine, theirs, atol=TOLERANCE, rtol=TOLERANCE)
+        objects = [1, 0]
+        drawn = ours.draw(got, objects)
+        assert drawn.shape == (2, config.height // 2, config.width // 2)
+        np.testing.assert_allclose(drawn, plain.draw(expected, objects), atol=TOLERANCE, rtol=TOLERANCE)
 
 
 # ONNX Runtime
@@ -114,10 +207,11 @@ def test_graphs_in_the_package_have_no_weights_but_those_of_the_file(tmp_path, b
 
 def test_graphs_in_the_package_fit_its_weights_and_say_nothing_of_where_they_were_made(by_onnx):
     from ivm_ros.models.ivm_tiny.onnx import INDEX, SHIPPED, find_graphs
+    from ivm_ros.models.ivm_tiny.parts import graphs
 
     assert find_graphs(load_weights(WEIGHTS)[0].config) == SHIPPED
     files = [path for path in SHIPPED.iterdir() if path.name != INDEX]
-    assert {path.name for path in files} == {"image.onnx", "words.onnx"}
+    assert {path.name for path in files} == {f"{spec.name}.onnx" for spec in graphs(TinyConfig())}
     assert all(b".py" not in path.read_bytes() for path in files)
     assert sum(path.stat().st_size for path in (WEIGHTS, *SHIPPED.iterdir())) <= 12e6
 
@@ -138,8 +232,7 @@ def test_the_command_exports_weights_of_any_sizes(exported, picture, texts):
     weights, folder, said = exported
     assert "differ by at most" in said
     assert {path.name for path in folder.iterdir()} == {
-        "image.onnx",
-        "words.onnx",
+        *(f"{name}.onnx" for name in ("picture", "masks", "looks", "words")),
         "graphs.json",
         WEIGHTS.name,
     }
@@ -172,7 +265,7 @@ def test_a_graph_that_differs_is_refused(exported, tmp_path, monkeypatch):
         exporting, "export_graph", lambda part, spec, *_: shutil.copy(folder / spec.file, tmp_path)
     )
     other = small_file(tmp_path / "other.safetensors", seed=1)
-    with pytest.raises(ValueError, match=r"expected image.onnx to differ by at most 0.001 from PyTorch"):
+    with pytest.raises(ValueError, match=r"expected picture.onnx to differ by at most 0.001 from PyTorch"):
         onnx.export(other, tmp_path)
     assert not (tmp_path / onnx.INDEX).exists()
     assert onnx.export(weights, tmp_path) < TOLERANCE
@@ -181,19 +274,20 @@ def test_a_graph_that_differs_is_refused(exported, tmp_path, monkeypatch):
 def test_weights_are_left_out_and_given_back_by_name(exported, tmp_path, monkeypatch):
     from ivm_ros.engines import onnx as running
     from ivm_ros.engines.export import leave_out_weights
-    from ivm_ros.models.ivm_tiny.onnx import _state, graphs
+    from ivm_ros.models.ivm_tiny.onnx import _state
+    from ivm_ros.models.ivm_tiny.parts import graphs
 
     weights, folder, _ = exported
     copy = shutil.copytree(folder, tmp_path / "copy")
     spec = graphs(SMALL)[0]
-    names = leave_out_weights(copy / spec.file, ["model.share4.weight", "no.such"])
-    assert names == ["model.share4.weight"]
+    names = leave_out_weights(copy / spec.file, ["model.image.pixels.weight", "no.such"])
+    assert names == ["model.image.pixels.weight"]
     with pytest.raises(CheckpointError, match=r"expected .* with its weights inside"):
         leave_out_weights(copy / spec.file, names)
     given = {name: _state(load_weights(weights)[0])[name].numpy() for name in names}
-    small = np.zeros((SMALL.height, SMALL.width, 3), np.uint8)
+    small = noise(SMALL)
     full, lacking = running.OnnxGraph(folder, spec), running.OnnxGraph(copy, spec, weights=given)
-    np.testing.assert_array_equal(lacking({"picture": small})["blend"], full({"picture": small})["blend"])
+    np.testing.assert_array_equal(lacking({"picture": small})["pixels"], full({"picture": small})["pixels"])
     with pytest.raises(CheckpointError):
         running.OnnxGraph(copy, spec)
     monkeypatch.setattr(running.onnxruntime, "get_available_providers", lambda: ["TensorrtExecutionProvider"])
@@ -224,27 +318,36 @@ def test_options_that_cannot_be_are_refused(by_onnx, options, said):
         ivm_ros.load("ivm-tiny", device="cpu", **options)
 
 
-@pytest.mark.parametrize("engine", ["torch", "onnx"])
-def test_bfloat16_is_the_pictures_half_and_answers_nearly_the_same(by_onnx, picture, texts, engine):
+def test_bfloat16_is_the_encoders_and_answers_nearly_the_same(by_onnx, picture, texts):
     expected = by_onnx.ground_many(by_onnx.encode(picture), texts)
-    rounded = ivm_ros.load("ivm-tiny", device="cpu", engine=engine, precision="bfloat16")
+    rounded = ivm_ros.load("ivm-tiny", device="cpu", precision="bfloat16")
+    assert rounded.network.engine == "torch"  # ONNX Runtime has no such convolutions on CPUs
     got = rounded.ground_many(rounded.encode(picture), texts)
     assert_same(expected, got, tolerance=0.1)
     apart = max(np.abs(a.heatmap - b.heatmap).max() for a, b in zip(expected, got, strict=True))
     assert apart > 1e-4  # else it was not in bfloat16
-    assert [grounding.found for grounding in got] == [grounding.found for grounding in expected]
+    with pytest.raises(ValueError, match="precision=float32 with the engine onnx"):
+        ivm_ros.load("ivm-tiny", device="cpu", engine="onnx", precision="bfloat16")
 
 
-def test_the_pictures_half_is_all_that_encode_needs():
-    model = IvmTiny(SMALL).eval()
-    touched = {id(weight) for part in picture_parts(model) for weight in part.parameters()}
-    pixels = torch.zeros(1, 3, SMALL.height, SMALL.width)
+def test_bfloat16_is_the_encoders_alone():
+    model = lively(SMALL)
+    engine = TorchEngine(model, CPU, torch.bfloat16)
     for name, weight in model.named_parameters():
-        if id(weight) not in touched:
+        assert (weight.dtype == torch.bfloat16) == name.startswith("image.")
+    with torch.inference_mode():
+        seen = engine.see(noise(SMALL))
+    assert all(part.dtype == torch.float32 for part in (*seen.found, *seen.scene[:-1], seen.blend))
+
+
+def test_pictures_are_seen_without_the_words():
+    model = lively(SMALL)
+    for name, weight in model.named_parameters():
+        if name.startswith(("text", "target_reader", "anchor_reader", "relation", "matcher.layers")):
             torch.nn.init.constant_(weight, float("nan"))
-            assert name.split(".")[0] not in ("image", "blend", "share4", "share8", "share16")
-    seen = model.encode(pixels).seen
-    assert all(torch.isfinite(tensor).all() for tensor in (*seen.concepts, *seen[1:]))
+    with torch.inference_mode():
+        seen = TorchEngine(model, CPU).see(noise(SMALL))
+    assert all(torch.isfinite(part).all() for part in (*seen.found, *seen.scene, seen.blend))
 
 
 # What is remembered of the words
@@ -311,25 +414,3 @@ def test_heat_everywhere_and_nowhere(size, heat):
     heatmap = np.full(size, heat, np.float32)
     expected, got = plainly(heatmap, 0.5), targets_from_heatmap(heatmap, 0.5)
     assert [(t.box, t.point, t.score) for t in got] == [(t.box, t.point, t.score) for t in expected]
-
-
-def test_geometry_by_columns_and_rows_is_that_of_all_pixels():
-    """Against the formulas written out over pixels: a mean weighted by w, and by w * exp(+-30 * place)."""
-    generator = torch.Generator().manual_seed(0)
-    target, anchor = torch.rand(2, 3, 12, 16, generator=generator).double() ** 4
-    grid = torch.stack(torch.meshgrid(torch.linspace(-1, 1, 16), torch.linspace(-1, 1, 12), indexing="xy"))
-    weight = target.square() + 1e-8
-
-    def mean(weights):
-        return (weights[:, None] * grid).sum(dim=(-1, -2)) / weights.sum(dim=(-1, -2))[:, None]
-
-    def far(sign):
-        found = [weight * (sign * 30 * axis.double()).exp() for axis in grid]
-        return torch.stack([mean(each)[:, place] for place, each in enumerate(found)], dim=1)
-
-    maps = geometry(target.float(), anchor.float()).double()
-    for start, place in ((2, mean(anchor.square() + 1e-8)), (6, mean(weight)), (8, far(-1))):
-        torch.testing.assert_close(
-            maps[:, start : start + 2], grid.double() - place[..., None, None], atol=1e-4, rtol=0
-        )
-    torch.testing.assert_close(maps[:, 10:12], far(1)[..., None, None] - grid.double(), atol=1e-4, rtol=0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 
+import cv2
 import numpy as np
 
 from ivm_ros.bench.suite import Alternative, Comparison, Options, finished, require_agreement
@@ -14,7 +15,7 @@ from ivm_ros.models.ivm_tiny.grounder import TinyGrounder
 from ivm_ros.models.registry import load
 
 _TOLERANCE = 1e-3  # of probabilities, in float32
-_ROUNDED = 0.05  # of probabilities, with a picture's half in bfloat16
+_ROUNDED = 0.05  # of probabilities, with the encoder in bfloat16
 
 
 def suite(options: Options) -> Iterator[Comparison]:
@@ -23,7 +24,7 @@ def suite(options: Options) -> Iterator[Comparison]:
     image = next(clip.frames())
     instructions = list(clip.instructions)[:4]
     yield _engines(options.device, image, instructions)
-    grounder = load("ivm-tiny", device=options.device)
+    grounder = _loaded(options.device)
     first, second = instructions[:2]
     features = grounder.encode(image)
 
@@ -42,12 +43,28 @@ def suite(options: Options) -> Iterator[Comparison]:
             Alternative("second instruction", "ground alone", lambda: grounder.ground(features, second)),
         ),
     )
+    yield _parts(grounder, image, first)
     difference = require_agreement("heatmaps", largest_difference(one_by_one, together), _TOLERANCE)
     yield Comparison(
         f"{size}, four instructions on one encoded frame",
         (
             Alternative("four grounds", "one by one", one_by_one),
             Alternative("ground many", "in one pass", together, numbers={"difference": difference}),
+        ),
+    )
+
+
+def _parts(grounder: TinyGrounder, image: Image, text: str) -> Comparison:
+    """Compare the parts of the network's own work on one frame, its words remembered."""
+    network, config = grounder.network, grounder.network.config
+    small = cv2.resize(image, (config.width, config.height), interpolation=cv2.INTER_AREA)
+    seen = network.see(small)
+    return Comparison(
+        f"ivm-tiny, {config.width}x{config.height}, parts of the network ({network.engine})",
+        (
+            Alternative("see", f"{len(seen.found.sure)} objects found", lambda: finished(network.see(small))),
+            Alternative("match", "one instruction", lambda: network.match(seen, (text,))),
+            Alternative("draw", "the mask of one object", lambda: network.draw(seen, [0])),
         ),
     )
 
@@ -67,7 +84,11 @@ def _engines(device: str, image: Image, instructions: list[str]) -> Comparison:
         limits["ONNX Runtime"] = _TOLERANCE
     ways["default"] = (f"engine auto: {default.network.engine}", "", _frame(default, image, one))
     rounded = _loaded(device, precision="bfloat16")
-    ways["bfloat16"] = ("default with precision=bfloat16", "bfloat16", _frame(rounded, image, one))
+    ways["bfloat16"] = (
+        f"precision=bfloat16: {rounded.network.engine}",
+        "bfloat16",
+        _frame(rounded, image, one),
+    )
     limits["bfloat16"] = _ROUNDED
     ways["four instructions"] = ("default, in one pass", "four", _frame(default, image, instructions))
     plain = ways["words read anew"][2]

@@ -96,11 +96,7 @@ class ImageEncoder(nn.Module):
 
     def forward(self, images: Tensor) -> Features:
         """Encode (B, 3, H, W) images, normalised to about zero mean; H and W are multiples of 16."""
-        x4 = self.stage4(images)
-        x8 = self.stage8(x4)
-        s16 = self.stage16(x8)
-        s8 = self.merge8(x8 + _double(self.down_from_16(s16)))
-        s4 = self.merge4(x4 + _double(self.down_from_8(s8)))
+        s4, s8, s16 = self.levels(images)
         return Features(
             s4=s4,
             s8=s8,
@@ -110,6 +106,14 @@ class ImageEncoder(nn.Module):
             blend=self.blend(s4).float().unflatten(1, (9, 4)).softmax(dim=1),
             paint=F.avg_pool2d(images, 4),
         )
+
+    def levels(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return the features at strides 4, 8 and 16."""
+        x4 = self.stage4(images)
+        x8 = self.stage8(x4)
+        s16 = self.stage16(x8)
+        s8 = self.merge8(x8 + _double(self.down_from_16(s16)))
+        return self.merge4(x4 + _double(self.down_from_8(s8))), s8, s16
 
 
 def _double(x: Tensor) -> Tensor:

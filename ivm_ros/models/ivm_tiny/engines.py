@@ -47,10 +47,10 @@ def _onnx(
 def _auto(
     model: IvmTiny, folder: Path | None, device: torch.device, precision: torch.dtype, provider: str
 ) -> TinyNetwork:
-    """Open with what was measured to be fastest: ONNX Runtime on CPUs, where it is installed."""
+    """Open with what was measured to be fastest: ONNX Runtime on CPUs, where it is installed, in float32."""
     if provider != "auto":
         return _onnx(model, folder, device, precision, provider)
-    if device.type == "cpu" and find_spec("onnxruntime") is not None:
+    if device.type == "cpu" and precision == torch.float32 and find_spec("onnxruntime") is not None:
         try:
             return _onnx(model, folder, device, precision, provider)
         except CheckpointError:  # weights of other sizes: PyTorch runs them all

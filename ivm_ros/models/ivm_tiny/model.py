@@ -22,7 +22,7 @@ from ivm_ros.models.ivm_tiny.text import TextEncoder
 
 _FAINT = 0.2
 """Probability of a cell under which no object is looked for."""
-_TRIED = 48
+TRIED = 48
 """Cells of a picture that are tried; several may lie in one object."""
 _SAME = 0.5
 """Overlap above which two masks are one object."""
@@ -152,7 +152,7 @@ def maxima(heat: Tensor) -> Tensor:
 
 def strongest(candidates: Tensor) -> tuple[Cells, Tensor]:
     """Return the cells to try, of one picture's `maxima`, and their (N,) probability; at least one."""
-    values, places = candidates.flatten().topk(min(_TRIED, candidates.numel()))
+    values, places = candidates.flatten().topk(min(TRIED, candidates.numel()))
     tried = max(1, int((values > _FAINT).sum()))
     values, places = values[:tried], places[:tried]
     width = candidates.shape[-1]

@@ -15,8 +15,9 @@ from torch import Tensor, nn
 from ivm_ros.models.ivm_tiny.config import TinyConfig
 from ivm_ros.models.ivm_tiny.encoder import Features
 
-_REACH = 16.0  # cells that are one unit of distance in an object's own convolutions
-_PLACES = 5  # x, y, their squares, and a constant
+REACH = 16.0
+"""Cells that are one unit of distance in an object's own convolutions."""
+_PLACES = 5  # x, its square, y, its square, and a constant
 _SHAPE = 9
 _ROI, _ROI_CHANNELS, _OUTLINE = 5, 32, 8
 _MARGIN = 1.15  # of an object's box that is looked at
@@ -102,14 +103,14 @@ class MaskHead(nn.Module):
 def _at(level: Tensor, cells: Cells, step: int) -> Tensor:
     """Return the (N, C) features of cells in a (B, C, h, w) level that is `step` times coarser."""
     y, x = cells.y // step, cells.x // step
-    if len(level) == 1:  # one gather in a graph, without the picture's number
-        return level[0].flatten(1)[:, y * level.shape[-1] + x].T
+    if len(level) == 1:  # a graph has one operation for this
+        return level.squeeze(0).flatten(1).index_select(1, y * level.shape[-1] + x).T
     return level[cells.image, :, y, x]
 
 
 def _along(length: int, origin: Tensor, slope: Tensor, bend: Tensor) -> Tensor:
     """Return (N, hidden, length): a parabola along an axis, around each object's cell."""
-    away = (torch.arange(length, device=origin.device) - origin[:, None]).float() / _REACH
+    away = (torch.arange(length, device=origin.device) - origin[:, None]).float() / REACH
     away = away[:, None]
     return slope[..., None] * away + bend[..., None] * away.square()
 
@@ -160,6 +161,8 @@ def _pooled(level: Tensor, image: Tensor, masks: Tensor) -> Tensor:
     """Return the (N, C) mean of (B, C, h, w) features under each object's mask."""
     weights = masks.flatten(1)
     weights = weights / (weights.sum(dim=1, keepdim=True) + _EPSILON)
+    if len(level) == 1:  # a graph then multiplies without a transposed copy
+        return weights @ level.squeeze(0).flatten(1).T
     return products(weights, level.flatten(2).transpose(1, 2), image)
 
 
@@ -172,7 +175,7 @@ def products(left: Tensor, right: Tensor, image: Tensor) -> Tensor:
         image: (N,) int64, ascending.
     """
     if len(right) == 1:
-        return left @ right[0]
+        return left @ right.squeeze(0)
     counts = torch.bincount(image, minlength=len(right)).tolist()
     return torch.cat([part @ matrix for part, matrix in zip(left.split(counts), right, strict=True)])
 

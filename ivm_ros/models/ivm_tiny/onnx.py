@@ -1,4 +1,4 @@
-"""ivm-tiny as two graphs that ONNX Runtime runs: one for the picture, one for the words.
+"""ivm-tiny as graphs that ONNX Runtime runs.
 
 The graphs that ship with the package have no weights inside: they get those of the file that is loaded, so
 that there is one set of weights, and any other of the same sizes does as well.
@@ -8,63 +8,30 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from ivm_ros.checkpoints import CheckpointError
-from ivm_ros.engines.graphs import SIZES, Axis, GraphSpec, Port, Size
+from ivm_ros.engines.graphs import SIZES
 from ivm_ros.engines.onnx import OnnxGraph
-from ivm_ros.grounding import MAX_INSTRUCTIONS, Image
-from ivm_ros.models.ivm_tiny.concepts import Concepts, Wanted
+from ivm_ros.grounding import Image
 from ivm_ros.models.ivm_tiny.config import TinyConfig
-from ivm_ros.models.ivm_tiny.encoder import fold_batch_norms, normalise
-from ivm_ros.models.ivm_tiny.files import WEIGHTS, load_weights
-from ivm_ros.models.ivm_tiny.model import Asked, IvmTiny, Seen
-from ivm_ros.models.ivm_tiny.network import Logits, Picture, Words
-from ivm_ros.models.ivm_tiny.text import MAX_WORDS
+from ivm_ros.models.ivm_tiny.encoder import fold_batch_norms
+from ivm_ros.models.ivm_tiny.files import WEIGHTS, Logits, load_weights
+from ivm_ros.models.ivm_tiny.matcher import Scene
+from ivm_ros.models.ivm_tiny.model import Asked, Found, IvmTiny, strongest
+from ivm_ros.models.ivm_tiny.network import Seen
+from ivm_ros.models.ivm_tiny.objects import upsample
+from ivm_ros.models.ivm_tiny.parts import PARTS, READ, SCENE, example, graphs, said
 
 TOLERANCE = 1e-3
 SHIPPED = Path(__file__).parent / "graphs"
 """The graphs without weights that ship with the package."""
 INDEX = "graphs.json"
 """Beside graphs: the sizes that they are for, and the names of the weights that they lack."""
-
-_SEEN = (*Concepts._fields, "shared4", "shared8", "shared16", "blend")
-_ASKED = ("tokens", "mask", *(f"{who}_{what}" for who in ("target", "anchor") for what in Wanted._fields))
-
-
-def graphs(config: TinyConfig) -> tuple[GraphSpec, GraphSpec]:
-    """Return the graph of the picture and that of the words: any number of texts, of any length."""
-    texts = Axis("texts", 1, 1, MAX_INSTRUCTIONS)
-    words = Axis("words", 3, 8, MAX_WORDS + 2)
-    kinds, colors, materials = len(config.kinds), len(config.colors), len(config.materials)
-    at4, at8, at16 = ((config.height // stride, config.width // stride) for stride in (4, 8, 16))
-    seen: tuple[tuple[int, ...], ...] = (
-        (1, kinds + 1, *at4),
-        (1, colors, *at4),
-        (1, materials, *at4),
-        (1, config.pixels, *at4),
-        (1, config.decision, *at8),
-        (1, config.channels, *at16),
-        (1, 9, 4, *at4),
-    )
-    said = ((texts, kinds + 2), (texts, colors + 1), (texts, materials + 1))
-    asked: tuple[tuple[int | Axis, ...], ...] = (
-        (texts, words, config.channels),
-        (texts, words),
-        *said,
-        *said,
-    )
-    ports = [
-        *(Port(name, shape) for name, shape in zip(_SEEN, seen, strict=True)),
-        *(Port(name, shape) for name, shape in zip(_ASKED, asked, strict=True)),
-    ]
-    return (
-        GraphSpec("image", (Port("picture", (config.height, config.width, 3)),), _SEEN),
-        GraphSpec("words", tuple(ports), ("mask_logits", "existence")),
-    )
 
 
 def find_graphs(config: TinyConfig, folder: Path | None = None) -> Path | None:
@@ -80,14 +47,12 @@ def find_graphs(config: TinyConfig, folder: Path | None = None) -> Path | None:
     return None
 
 
-def onnx_halves(
-    model: IvmTiny, folder: Path, device: torch.device, provider: str = "auto"
-) -> tuple[Picture, Words]:
-    """Return both halves as ONNX Runtime runs them.
+class OnnxEngine:
+    """ONNX Runtime; what a few rows of numbers decide, and the masks of a few objects, are PyTorch's.
 
     Args:
-        model: in eval mode; is folded, and gives its weights to graphs that have none.
-        folder: of `find_graphs`.
+        model: in eval mode, on the CPU; is folded, and gives its weights to graphs that have none.
+        graphs: folder of `find_graphs`.
         device: that is asked for.
         provider: as `OnnxGraph` takes it.
 
@@ -95,10 +60,47 @@ def onnx_halves(
         CheckpointError: a graph is missing or does not fit.
         ValueError: the provider is unknown, or cannot be used here.
     """
-    fold_batch_norms(model)
+
+    name = "onnx"
+
+    def __init__(self, model: IvmTiny, graphs: Path, device: torch.device, provider: str = "auto") -> None:
+        fold_batch_norms(model)
+        self.model = model  # keeps the weights alive: graphs without any read them where they are
+        self._picture, self._masks, self._looks, self._words = _open(model, graphs, device, provider)
+
+    def see(self, picture: Image) -> Seen:
+        """Find the objects of a picture."""
+        seen = self._picture({"picture": picture})
+        read = {name: seen[name] for name in READ}
+        cells, heat = strongest(torch.from_numpy(seen["maxima"]))
+        places = {"y": cells.y.numpy(), "x": cells.x.numpy(), "heat": heat.numpy()}
+        tried = self._masks({**read, "pixels": seen["pixels"], **places})
+        kept = self.model.keep(*(torch.from_numpy(tried[name]) for name in ("sure", "overlap")))
+        masks, sure = tried["masks"][kept], tried["sure"][kept]
+        scene = self._looks({**read, "paint": seen["paint"], "masks": masks, "sure": sure})
+        there = torch.ones(1, len(kept), dtype=torch.bool)
+        return Seen(
+            Found(torch.from_numpy(masks), torch.from_numpy(sure)),
+            Scene(**{name: torch.from_numpy(scene[name]) for name in SCENE}, there=there),
+            torch.from_numpy(seen["blend"]),
+        )
+
+    def match(self, scene: Scene, asked: Asked) -> tuple[Logits, Logits]:
+        """Match words with objects."""
+        tensors = {**dict(zip(SCENE, scene, strict=False)), **said(asked)}
+        found = self._words({name: tensor.numpy() for name, tensor in tensors.items()})
+        return found["target"], found["existence"]
+
+    def draw(self, seen: Seen, objects: Sequence[int]) -> Logits:
+        """Refine masks."""
+        logits: Logits = upsample(seen.found.masks[list(objects)], seen.blend).numpy()
+        return logits
+
+
+def _open(model: IvmTiny, folder: Path, device: torch.device, provider: str) -> list[OnnxGraph]:
     lacking = json.loads((folder / INDEX).read_text())["weights"]
     state = _state(model)
-    image, words = (
+    return [
         OnnxGraph(
             folder,
             spec,
@@ -108,18 +110,7 @@ def onnx_halves(
             {name: state[name].numpy() for name in lacking[spec.name]} if lacking else None,
         )
         for spec in graphs(model.config)
-    )
-
-    def see(picture: Image) -> Seen:
-        found = image({"picture": picture})
-        kinds, colors, materials, *rest = (torch.from_numpy(found[name]) for name in _SEEN)
-        return Seen(Concepts(kinds, colors, materials), *rest)
-
-    def answer(seen: Seen, asked: Asked) -> tuple[Logits, Logits]:
-        found = words({name: tensor.numpy() for name, tensor in _inputs(seen, asked).items()})
-        return found["mask_logits"], found["existence"]
-
-    return see, answer
+    ]
 
 
 def export(checkpoint: Path, target: Path, bare: bool = False) -> float:
@@ -147,16 +138,17 @@ def export(checkpoint: Path, target: Path, bare: bool = False) -> float:
     model, _ = load_weights(file)
     fold_batch_norms(model)
     target.mkdir(parents=True, exist_ok=True)
-    examples = {size: _example(model, size) for size in SIZES}
+    examples = [example(model, size) for size in SIZES]
     state, largest, lacking = _state(model), 0.0, {}
-    for spec, part in zip(graphs(model.config), (_Image(model), _Words(model)), strict=True):
-        inputs = [{port.name: each[port.name] for port in spec.inputs} for each in examples.values()]
-        export_graph(part, spec, inputs[-1], target)
+    for spec, part in zip(graphs(model.config), PARTS, strict=True):
+        module = part(model)
+        inputs = [{port.name: each[port.name] for port in spec.inputs} for each in examples]
+        export_graph(module, spec, inputs[-1], target)
         weights = None
         if bare:
             lacking[spec.name] = leave_out_weights(target / spec.file, state)
             weights = {name: state[name].numpy() for name in lacking[spec.name]}
-        difference = largest_difference(part, OnnxGraph(target, spec, "cpu", weights=weights), inputs)
+        difference = largest_difference(module, OnnxGraph(target, spec, "cpu", weights=weights), inputs)
         if not difference <= TOLERANCE:
             raise ValueError(
                 f"expected {spec.file} to differ by at most {TOLERANCE} from PyTorch, got {difference:.2g}"
@@ -169,71 +161,6 @@ def export(checkpoint: Path, target: Path, bare: bool = False) -> float:
     return largest
 
 
-class _Image(nn.Module):
-    def __init__(self, model: IvmTiny) -> None:
-        super().__init__()
-        self.model = model
-        self.eval()
-
-    def forward(self, picture: Tensor) -> tuple[Tensor, ...]:
-        concepts, *rest = self.model.encode(normalise(picture[None])).seen
-        return (*concepts, *rest)
-
-
-class _Words(nn.Module):
-    def __init__(self, model: IvmTiny) -> None:
-        super().__init__()
-        self.model = model
-        self.eval()
-
-    def forward(
-        self,
-        kinds: Tensor,
-        colors: Tensor,
-        materials: Tensor,
-        shared4: Tensor,
-        shared8: Tensor,
-        shared16: Tensor,
-        blend: Tensor,
-        tokens: Tensor,
-        mask: Tensor,
-        target_kind: Tensor,
-        target_color: Tensor,
-        target_material: Tensor,
-        anchor_kind: Tensor,
-        anchor_color: Tensor,
-        anchor_material: Tensor,
-    ) -> tuple[Tensor, Tensor]:
-        """Take each input by itself: the exporter knows the sizes of no others."""
-        seen = Seen(Concepts(kinds, colors, materials), shared4, shared8, shared16, blend)
-        target = Wanted(target_kind, target_color, target_material)
-        anchor = Wanted(anchor_kind, anchor_color, anchor_material)
-        answer = self.model.answer(seen, Asked(tokens, mask, target, anchor))
-        return answer.mask, answer.existence
-
-
-def _inputs(seen: Seen, asked: Asked) -> dict[str, Tensor]:
-    """Return the inputs of the graph of the words."""
-    concepts, *rest = seen
-    tensors = (*concepts, *rest, asked.tokens, asked.mask, *asked.target, *asked.anchor)
-    return dict(zip((*_SEEN, *_ASKED), tensors, strict=True))
-
-
 def _state(model: IvmTiny) -> dict[str, Tensor]:
     """Return the weights under the names that they have in graphs."""
     return {f"model.{name}": tensor.detach() for name, tensor in model.state_dict().items()}
-
-
-@torch.inference_mode()
-def _example(model: IvmTiny, size: Size) -> dict[str, Tensor]:
-    """Return inputs of both graphs at an end of their sizes: a picture of noise, words that mean nothing."""
-    config = model.config
-    ports = {port.name: port.sizes(size) for spec in graphs(config) for port in spec.inputs}
-    generator = torch.Generator().manual_seed(0)
-    picture = torch.randint(0, 256, ports["picture"], generator=generator, dtype=torch.uint8)
-    texts, words, _ = ports["tokens"]
-    texts = max(texts, 2) if size == "high" else texts
-    lengths = [max(1, words - 2 - index) for index in range(texts)]
-    asked = model.read([" ".join(["cup"] * length) for length in lengths])
-    seen = model.encode(normalise(picture[None])).seen
-    return {"picture": picture, **_inputs(seen, asked)}

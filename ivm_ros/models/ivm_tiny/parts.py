@@ -1,0 +1,209 @@
+"""ivm-tiny cut into what graphs compute: a picture, masks, looks, words.
+
+Between them Python chooses, by numbers that no graph knows in advance: which cells are tried, which masks
+are kept.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ivm_ros.engines.graphs import Axis, GraphSpec, Port, Size
+from ivm_ros.grounding import MAX_INSTRUCTIONS
+from ivm_ros.models.ivm_tiny.config import TinyConfig
+from ivm_ros.models.ivm_tiny.encoder import Features, normalise
+from ivm_ros.models.ivm_tiny.matcher import Scene, Wanted
+from ivm_ros.models.ivm_tiny.model import TRIED, Asked, Found, IvmTiny, compare, maxima
+from ivm_ros.models.ivm_tiny.objects import REACH, Cells
+from ivm_ros.models.ivm_tiny.text import MAX_WORDS
+
+READ = ("s4", "s8", "s16")
+"""Features that objects are read from."""
+SCENE = tuple(name for name in Scene._fields if name != "there")
+"""What is known of the objects of one picture, all of which are there."""
+ASKED = ("words", "said", *(f"{who}_{what}" for who in ("target", "anchor") for what in Wanted._fields))
+"""The word side: tokens, which of them are no padding, what is asked for."""
+
+
+def graphs(config: TinyConfig) -> tuple[GraphSpec, ...]:
+    """Return the graphs in the order in which they run, for any number of objects, texts and words."""
+    tried, kept = Axis("tried", 1, 16, TRIED), Axis("kept", 1, 8, config.most)
+    texts, words = Axis("texts", 1, 1, MAX_INSTRUCTIONS), Axis("words", 3, 8, MAX_WORDS + 2)
+    _, *widths = config.widths
+    at4 = (config.height // 4, config.width // 4)
+    read = [
+        Port(name, (1, channels, config.height // stride, config.width // stride))
+        for name, channels, stride in zip(READ, widths, (4, 8, 16), strict=True)
+    ]
+    pixels, paint = Port("pixels", (1, config.pixels, *at4)), Port("paint", (1, 3, *at4))
+    concepts = [len(names) + 1 for names in (config.kinds, config.colors, config.materials)]
+    seen = [("tokens", config.channels)]
+    seen += zip(("kinds", "colors", "materials"), (concepts[0] + 1, *concepts[1:]), strict=True)
+    wanted = [(texts, width) for width in (concepts[0] + 1, *concepts[1:])] * 2
+    return (
+        GraphSpec(
+            "picture",
+            (Port("picture", (config.height, config.width, 3)),),
+            (*READ, "maxima", "pixels", "blend", "paint"),
+        ),
+        GraphSpec(
+            "masks",
+            (*read, pixels, Port("y", (tried,)), Port("x", (tried,)), Port("heat", (tried,))),
+            ("masks", "sure", "overlap"),
+        ),
+        GraphSpec("looks", (*read, paint, Port("masks", (kept, *at4)), Port("sure", (kept,))), SCENE),
+        GraphSpec(
+            "words",
+            (
+                *(Port(name, (1, kept, width)) for name, width in seen),
+                Port("pairs", (1, kept, kept, config.pair)),
+                *(
+                    Port(name, shape)
+                    for name, shape in zip(
+                        ASKED, ((texts, words, config.channels), (texts, words), *wanted), strict=True
+                    )
+                ),
+            ),
+            ("target", "existence"),
+        ),
+    )
+
+
+class Part(nn.Module):
+    """A part of the network, with its weights under the names that they have in all graphs.
+
+    Args:
+        model: with folded batch norms.
+    """
+
+    def __init__(self, model: IvmTiny) -> None:
+        super().__init__()
+        self.model = model
+        self.eval()
+
+
+class PicturePart(Part):
+    """All that is known before any object."""
+
+    def forward(self, picture: Tensor) -> tuple[Tensor, ...]:
+        """Take an (H, W, 3) uint8 picture."""
+        image, pixels = self.model.image, normalise(picture[None])
+        s4, s8, s16 = image.levels(pixels)
+        # as sums: ONNX Runtime's softmax along any but the last axis takes five times as long
+        blend = image.blend(s4).unflatten(1, (9, 4))
+        blend = (blend - blend.amax(dim=1, keepdim=True)).exp()
+        blend = blend / blend.sum(dim=1, keepdim=True)
+        return s4, s8, s16, maxima(image.heat(s4)[:, 0]), image.pixels(s4), blend, F.avg_pool2d(pixels, 4)
+
+
+class MasksPart(Part):
+    """Masks of the cells that are tried."""
+
+    def forward(
+        self, s4: Tensor, s8: Tensor, s16: Tensor, pixels: Tensor, y: Tensor, x: Tensor, heat: Tensor
+    ) -> tuple[Tensor, ...]:
+        """Take features, and cells with their probability."""
+        features = Features(s4, s8, s16, heat, pixels, pixels, pixels)
+        kernels = self.model.masks.kernels(features, Cells(torch.zeros_like(y), y, x))
+        masks = self.masks(kernels, pixels, y.float() / REACH, x.float() / REACH)
+        return masks, *compare(masks, heat)
+
+    def masks(self, kernels: Tensor, pixels: Tensor, y: Tensor, x: Tensor) -> Tensor:
+        """Return what `MaskHead.masks` does, all that an object's first layer sees in one product.
+
+        A parabola around a cell is another around the corner: a (x - c) + b (x - c)^2 equals
+        (a - 2 b c) x + b x^2 + (b c - a) c.
+        """
+        head, (height, width) = self.model.masks, pixels.shape[-2:]
+        first, second, bias = kernels.split([head.hidden * head.inputs, head.hidden, 1], dim=1)
+        first = first.unflatten(1, (head.hidden, head.inputs))
+        seen = first[..., : pixels.shape[1]]
+        across, bent, down, bowed, constant = first[..., pixels.shape[1] :].unbind(-1)
+        y, x = y[:, None], x[:, None]
+        constant = constant + (bent * x - across) * x + (bowed * y - down) * y
+        places = (across - 2 * bent * x, bent, down - 2 * bowed * y, bowed, constant)
+        weights = torch.cat([seen, torch.stack(places, dim=-1)], dim=-1).flatten(0, 1)
+        hidden = F.relu(weights @ torch.cat([pixels.squeeze(0).flatten(1), _grid(height, width)]))
+        masks = second[:, None] @ hidden.unflatten(0, (-1, head.hidden))
+        return masks.squeeze(1).unflatten(1, (height, width)) + bias[..., None]
+
+
+def _grid(height: int, width: int) -> Tensor:
+    """Return (5, height * width): x, its square, y, its square, and 1, of all cells."""
+    x = (torch.arange(width) / REACH).expand(height, width)
+    y = (torch.arange(height) / REACH)[:, None].expand(height, width)
+    return torch.stack([x, x.square(), y, y.square(), torch.ones_like(x)]).flatten(1)
+
+
+class LooksPart(Part):
+    """What words are matched with."""
+
+    def forward(
+        self, s4: Tensor, s8: Tensor, s16: Tensor, paint: Tensor, masks: Tensor, sure: Tensor
+    ) -> tuple[Tensor, ...]:
+        """Take features, and objects."""
+        features = Features(s4, s8, s16, paint, paint, paint, paint)
+        scene = self.model.describe(features, Found(masks, sure))
+        return tuple(scene[:-1])
+
+
+class WordsPart(Part):
+    """Which objects are meant."""
+
+    def forward(
+        self,
+        tokens: Tensor,
+        kinds: Tensor,
+        colors: Tensor,
+        materials: Tensor,
+        pairs: Tensor,
+        words: Tensor,
+        said: Tensor,
+        target_kind: Tensor,
+        target_color: Tensor,
+        target_material: Tensor,
+        anchor_kind: Tensor,
+        anchor_color: Tensor,
+        anchor_material: Tensor,
+    ) -> tuple[Tensor, Tensor]:
+        """Take each input by itself: the exporter knows the sizes of no others."""
+        there = torch.ones(1, tokens.shape[1], dtype=torch.bool, device=tokens.device)
+        asked = Asked(
+            words,
+            said,
+            Wanted(target_kind, target_color, target_material),
+            Wanted(anchor_kind, anchor_color, anchor_material),
+        )
+        matches = self.model.match(Scene(tokens, kinds, colors, materials, pairs, there), asked)
+        return matches.target, matches.existence
+
+
+PARTS: tuple[type[Part], ...] = (PicturePart, MasksPart, LooksPart, WordsPart)
+"""What each of the `graphs` computes."""
+
+
+def said(asked: Asked) -> dict[str, Tensor]:
+    """Return the word side as the graph of the words takes it."""
+    return dict(zip(ASKED, (asked.tokens, asked.mask, *asked.target, *asked.anchor), strict=True))
+
+
+@torch.inference_mode()
+def example(model: IvmTiny, size: Size) -> dict[str, Tensor]:
+    """Return inputs of all graphs at an end of their sizes: noise, masks of nothing, any words."""
+    ports = {port.name: port.sizes(size) for spec in graphs(model.config) for port in spec.inputs}
+    generator = torch.Generator().manual_seed(0)
+    picture = torch.randint(0, 256, ports["picture"], generator=generator, dtype=torch.uint8)
+    texts, words, _ = ports["words"]
+    texts = max(texts, 2) if size == "high" else texts
+    asked = model.read([" ".join(["cup"] * max(1, words - 2 - index)) for index in range(texts)])
+    features = model.image(normalise(picture[None]))
+    (height, width), (tried,), kept = features.heat.shape[-2:], ports["heat"], ports["masks"][0]
+    y, x = (torch.randint(0, end, (tried,), generator=generator) for end in (height, width))
+    heat = torch.rand(tried, generator=generator)
+    masks = torch.randn(kept, height, width, generator=generator)
+    scene = model.describe(features, Found(masks, heat[:kept]))
+    seen = dict(zip(SCENE, scene, strict=False))
+    places = {"y": y, "x": x, "heat": heat, "masks": masks, "sure": heat[:kept]}
+    return {"picture": picture, **features._asdict(), **places, **seen, **said(asked)}
