@@ -1,4 +1,4 @@
-"""Calibration of ivm-tiny: labels of objects, honest probabilities, and thresholds, from tables of numbers."""
+"""Calibration of ivm-tiny from tables of numbers: labels of objects, honest probabilities, thresholds."""
 
 from __future__ import annotations
 
@@ -38,8 +38,8 @@ def sample(*masks: np.ndarray, ignored: np.ndarray | None = None) -> Sample:
     [
         (strip(0, 1, 2), 1),
         (strip(0, 1, 2, 3, 4), 1),  # 3 / 5
-        (strip(0, 1, 2, 3, 4, 5), UNCLEAR),  # 0.5 is not above 0.5
-        (strip(2), UNCLEAR),
+        (strip(0, 1, 2, 3, 4, 5), 0),  # 0.5 is not above 0.5
+        (strip(2), 0),
         (strip(2, 3, 4, 5, 6, 7, 8, 9, 18, 19), 0),  # 1 / 12
         (strip(7, 8), 0),
         (strip(10, 11), 1),

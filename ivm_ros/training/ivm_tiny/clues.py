@@ -18,10 +18,10 @@ MASK_THRESHOLDS = (0.3, 0.35, 0.4, 0.45, 0.5, 0.55, 0.6)
 """Thresholds of an object's pixels that are tried."""
 
 UNCLEAR = -1
-"""Label of an object that neither is a target nor is none."""
+"""Label of an object of which nobody knows whether it is a target."""
 
 SAME, OTHER = 0.5, 0.1
-"""IoU with a true target above which an object is that one, and below which it is another."""
+"""IoU with a true target above which an object is that one, and up to which it is another."""
 
 _FAINT = -4.0
 """Logit under which an object is not tried as a target; the strongest always is."""
@@ -85,8 +85,8 @@ def gather(grounder: TinyGrounder, dataset: Dataset[Sample]) -> list[Clues]:
 def object_labels(found: npt.NDArray[np.bool_], sample: Sample) -> npt.NDArray[np.int64]:
     """Return which of (N, H, W) masks are targets of a sample: (N,) 1, 0, or `UNCLEAR`.
 
-    A mask is unclear where its best IoU with a target is between `OTHER` and `SAME`, where it is empty, and
-    where less than half of it are pixels that count.
+    A mask that covers a part of a target counts as wrong, since that is what scores promise: an IoU above
+    `SAME`. One is unclear where it is empty, and where less than half of it are pixels that count.
     """
     counted = np.ones(found.shape[1:], np.bool_) if sample.ignored is None else ~sample.ignored
     area = found[:, counted].sum(axis=1)
@@ -95,7 +95,7 @@ def object_labels(found: npt.NDArray[np.bool_], sample: Sample) -> npt.NDArray[n
         common = found[:, true & counted].sum(axis=1)
         union = area + np.count_nonzero(true & counted) - common
         best = np.maximum(best, common / np.maximum(union, 1))
-    labels = np.where(best > SAME, 1, np.where(best < OTHER, 0, UNCLEAR))
+    labels = np.where(best > SAME, 1, 0)
     labels[2 * area < np.maximum(found.sum(axis=(1, 2)), 1)] = UNCLEAR
     return labels
 

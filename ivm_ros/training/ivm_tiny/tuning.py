@@ -107,9 +107,7 @@ def own_losses(model: IvmTiny, features: Features, before: Tensor, batch: OwnBat
     looks = type(looks)(*(part.detach() for part in looks))  # what things look like is not what words teach
     scene = model.matcher.arrange(looks, found.sure, found.image, len(batch.images))
     matches = model.match(scene, model.read(batch.texts))
-    fine = upsample(masks, features.blend[batch.image])
     truth = F.avg_pool2d(batch.masks[:, None].float(), 4)[:, 0]
-    fine_truth = F.avg_pool2d(batch.masks[:, None].float(), 2)[:, 0]
     count = max(1, len(masks))
     counted = found.labels != IGNORE
     said = F.binary_cross_entropy_with_logits(matches.target, (found.labels == 1).float(), reduction="none")
@@ -117,10 +115,18 @@ def own_losses(model: IvmTiny, features: Features, before: Tensor, batch: OwnBat
         "heat": heat_loss(features.heat, torch.where(batch.heat > 0, batch.heat, before.sigmoid())),
         "mask": _pixel_loss(masks, truth, count),
         "dice": _dice(masks, truth) / count,
-        "fine": _pixel_loss(fine, fine_truth, count) + 0.2 * _dice(fine, fine_truth) / count,
+        "fine": _fine(masks, features, batch),
         "target": (said * counted).sum() / len(batch.texts),
         "existence": F.binary_cross_entropy_with_logits(matches.existence, batch.present.float()),
     }
+
+
+def _fine(masks: Tensor, features: Features, batch: OwnBatch) -> Tensor:
+    if not len(masks):  # pixel_shuffle has no gradient of an empty batch
+        return 0.0 * features.blend.sum()
+    fine = upsample(masks, features.blend[batch.image])
+    truth = F.avg_pool2d(batch.masks[:, None].float(), 2)[:, 0]
+    return _pixel_loss(fine, truth, len(masks)) + 0.2 * _dice(fine, truth) / len(masks)
 
 
 def _pixel_loss(logits: Tensor, truth: Tensor, count: int) -> Tensor:
@@ -137,7 +143,7 @@ def _view_loss(task: TinyTask, batch: OwnBatch) -> Tensor:
     """Return the loss of the rendered views, as in the training before but for `DenseHeads`."""
     assert batch.views is not None
     with batch.views.images.device:  # where the task makes tensors of its own
-        terms = losses(task(batch.views, Random(batch.seed)), batch.views)
+        terms = losses(*task(batch.views, Random(batch.seed)), batch.views)
     del terms["dense"]
     return total(terms)
 
