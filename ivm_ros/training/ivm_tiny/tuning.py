@@ -143,7 +143,8 @@ def _view_loss(task: TinyTask, batch: OwnBatch) -> Tensor:
     """Return the loss of the rendered views, as in the training before but for `DenseHeads`."""
     assert batch.views is not None
     with batch.views.images.device:  # where the task makes tensors of its own
-        terms = losses(*task(batch.views, Random(batch.seed)), batch.views)
+        perceived, answered = task(batch.views, Random(batch.seed))
+        terms = losses(perceived, answered, batch.views)
     del terms["dense"]
     return total(terms)
 
