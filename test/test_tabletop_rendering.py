@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import itertools
+import json
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -18,9 +19,10 @@ try:
 except Exception as error:  # whatever a missing MuJoCo or a missing or broken OpenGL library raises
     pytest.skip(f"cannot render without a screen: {error}", allow_module_level=True)
 
-from ivm_ros.datasets.folder import Folder
+from ivm_ros.datasets.folder import INDEX, Folder
 from ivm_ros.datasets.tabletop import generate
 from ivm_ros.datasets.tabletop.layout import Layout, draw_layout, footprint, overlap
+from ivm_ros.datasets.tabletop.paraphrases import PLAIN, TYPES
 from ivm_ros.datasets.tabletop.pool import Pool, build_pool
 from ivm_ros.datasets.tabletop.renderer import SCENES_PER_POOL, PoolRenderer
 from ivm_ros.datasets.tabletop.store import complete_shards, load_store
@@ -204,3 +206,34 @@ def test_a_rendered_folder_is_read_back_and_does_not_depend_on_workers(
         assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes(), name
     with pytest.raises(FileExistsError, match="another folder"):
         generate.write_folder(tmp_path / "one", scenes=1, seed=seed, size=SIZE)
+
+
+def test_paraphrases_ask_the_same_of_the_same_views(tmp_path: Path) -> None:
+    seed = generate.TEST_SEEDS.start + 3
+    for wording in generate.WORDINGS:
+        generate.write_folder(tmp_path / wording, scenes=1, seed=seed, size=SIZE, wording=wording)
+    usual, entries = (
+        [json.loads(line) for line in (tmp_path / wording / INDEX).read_text().splitlines()]
+        for wording in generate.WORDINGS
+    )
+    for name in {entry["image"] for entry in usual}:
+        assert (tmp_path / "usual" / name).read_bytes() == (tmp_path / "paraphrased" / name).read_bytes()
+    by_question: dict[str, list[dict[str, Any]]] = {}
+    for entry in entries:
+        by_question.setdefault(entry["question"], []).append(entry)
+    asked = [(group[0]["image"], group[0]["masks"]) for group in by_question.values()]
+    assert asked == [(entry["image"], entry["masks"]) for entry in usual]
+    for group in by_question.values():
+        plain, *others = group
+        assert plain["tag"] == PLAIN and len(others) >= 3
+        for entry in others:
+            assert entry["masks"] == plain["masks"] and entry["tag"] in TYPES
+            assert entry["instruction"] != plain["instruction"]
+
+
+def test_new_instances_are_rendered_and_described(tmp_path: Path) -> None:
+    seed = generate.TEST_SEEDS.start + 3
+    count = generate.write_folder(tmp_path / "new", scenes=1, seed=seed, size=SIZE, instances="new")
+    assert count == len(list(Folder(tmp_path / "new"))) > 0
+    with pytest.raises(ValueError, match=r"expected one of known, new, got 'other'"):
+        generate.write_folder(tmp_path / "other", scenes=1, seed=seed, size=SIZE, instances="other")
