@@ -15,6 +15,7 @@ from ivm_ros.datasets.tabletop.phrases import RELATIONS, SUPERLATIVES, Descripti
 from ivm_ros.datasets.tabletop.vocabulary import COLORS, KINDS, MATERIALS, SIZES
 
 PLAIN = "plain"
+"""Tag of a question in the words that training uses most."""
 
 REQUESTS = (
     "obtain {}",
@@ -33,7 +34,9 @@ REQUESTS = (
     "close your fingers around {}",
     "grip {} firmly",
 )
+"""Each has words that no request of training has, in any split."""
 PLACEMENTS = ("deposit {} within {}", "leave {} upon {}", "shift {} over towards {}")
+"""The same of requests to put one thing somewhere."""
 
 COLOR_WORDS: Mapping[str, tuple[str, ...]] = {
     "red": ("crimson", "scarlet"),
@@ -49,6 +52,7 @@ COLOR_WORDS: Mapping[str, tuple[str, ...]] = {
     "gray": ("slate", "ashen"),
     "black": ("ebony", "inky"),
 }
+"""Other words for the colours."""
 
 KIND_WORDS: Mapping[str, tuple[str, ...]] = {
     "cup": ("tumbler", "beaker"),
@@ -83,17 +87,20 @@ RELATION_WORDS: Mapping[str, tuple[str, ...]] = {
     "on": ("atop", "resting upon"),
     "near": ("adjacent to", "right alongside"),
 }
+"""Other words between a target and its anchor."""
 SUPERLATIVE_WORDS: Mapping[str, tuple[str, ...]] = {
     "leftmost": ("the {} at the left-hand end", "whichever {} lies furthest left"),
     "rightmost": ("the {} at the right-hand end", "whichever {} lies furthest right"),
     "nearest": ("the {} that we are closest to", "the foremost {}"),
     "farthest": ("the {} in the background", "the hindmost {}"),
 }
+"""Other ways to pick one of several."""
 
 TYPES = ("request", "colour word", "kind word", "relation word", "typo", "typo of training")
 """What is changed. Training drops and swaps letters; "typo" doubles one or hits the key beside it."""
 
 _BESIDE = dict(zip("qwertyuiopasdfghjklzxcvbnm", "wertyuioposdfghjklkxcvbnmn", strict=True))
+"""Letter -> the key to its right, or to its left at the end of a row."""
 _MANY = "all the {}"
 
 
