@@ -13,13 +13,13 @@ import torch
 from ivm_ros.grounding import Grounder, Grounding, Heatmap, Image, Target, check_image, check_instruction
 from ivm_ros.models.instances import target_of_mask
 from ivm_ros.models.ivm_tiny.engines import open_network
-from ivm_ros.models.ivm_tiny.files import WEIGHTS, Calibration, Logits, load_weights, save_weights, sigmoid
+from ivm_ros.models.ivm_tiny.files import WEIGHTS, Calibration, Logits, load_weights, save_weights
 from ivm_ros.models.ivm_tiny.model import IvmTiny
 from ivm_ros.models.ivm_tiny.network import Seen, TinyNetwork, TorchEngine
 
 __all__ = ["WEIGHTS", "Calibration", "TinyFeatures", "TinyGrounder", "load", "load_weights", "save_weights"]
 
-_NOTHING = -6.0
+_NOTHING = -4.0
 """Logit of a pixel under which it is surely outside of a mask."""
 
 _FAINT = 0.02
@@ -164,7 +164,10 @@ def _probability(logits: Logits, size: tuple[int, int]) -> Heatmap:
     piece = cv2.warpAffine(
         logits, matrix, (x1 - x0, y1 - y0), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
     )
-    heat[y0:y1, x0:x1] = sigmoid(piece)
+    np.negative(piece, out=piece)
+    cv2.exp(piece, piece)
+    piece += 1.0
+    np.reciprocal(piece, out=heat[y0:y1, x0:x1])
     return heat
 
 
