@@ -216,7 +216,8 @@ def main(
             )
         else:
             found["sets"][name] = scores(results)
-    Console().print(table(found, f"{model} on held-out sets"))
+    wide = Console(width=max(110, Console().width))  # a pipe would cut headings
+    wide.print(table(found, f"{model} on held-out sets"))
     if output is not None:
         output.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
 
