@@ -23,7 +23,15 @@ from ivm_ros.rendering import MODES, NAMED_FILLS, RenderSettings, render
 FRAME = 60
 TILE = (320, 240)
 ABSENT = "the purple hammer"
-DEMO = ("hand me the blue mug", "the yellow duck", ABSENT)
+DEMO = (
+    "hand me the blue mug",
+    "pick up the red cup",
+    "the lemon in the blue bowl",
+    "the yellow duck",
+    "both bottles",
+    ABSENT,
+)
+COLUMNS = 3
 
 
 def true_grounding(clip: Clip, frame: int, instruction: str) -> Grounding:
@@ -84,9 +92,12 @@ def main(folder: Path) -> None:
     }
     grounder = ivm_ros.load("ivm-tiny")
     answers = grounder.ground_many(grounder.encode(image), DEMO)
-    tiles = [tile(overlay(image, [answer]), answer.instruction) for answer in answers]
-    tiles += [shown("for the policy", answer) for answer in answers]
-    pictures["demo"] = sheet(tiles, len(DEMO))
+    tiles = []
+    for row in range(0, len(answers), COLUMNS):
+        part = answers[row : row + COLUMNS]
+        tiles += [tile(overlay(image, [answer]), answer.instruction) for answer in part]
+        tiles += [shown("for the policy", answer) for answer in part]
+    pictures["demo"] = sheet(tiles, COLUMNS)
     for name, picture in pictures.items():
         write_image(folder / f"{name}.png", picture)
         print(folder / f"{name}.png")
