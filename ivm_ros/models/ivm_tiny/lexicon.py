@@ -1,7 +1,7 @@
 """Other English words for what training has words for; they are read as those.
 
 A model that learned all its words from rendered scenes cannot know that crimson is a red. No word here occurs
-in training, so nothing of what it learned is read otherwise.
+in training, but for a made-up verb by chance, so nothing of what it learned is read otherwise.
 """
 
 from __future__ import annotations
