@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -95,9 +96,9 @@ class TinyGrounder(Grounder):
         said = self.look(features, texts)
         chances = [self.calibration.each(each.objects) for each in said]
         drawn = {number for each in chances for number in np.flatnonzero(each > _FAINT).tolist()}
-        masks = self.masks(features, sorted(drawn))
+        pieces = self._draw(features, sorted(drawn))
         return [
-            self._grounding(text, each, chance, masks, features.size)
+            self._grounding(text, each, chance, pieces, features.size)
             for text, each, chance in zip(texts, said, chances, strict=True)
         ]
 
@@ -110,35 +111,56 @@ class TinyGrounder(Grounder):
 
     def masks(self, features: TinyFeatures, objects: Sequence[int]) -> dict[int, Heatmap]:
         """Return the (H, W) float32 masks in [0, 1], at the picture's size, of some objects, by number."""
-        if not objects:
-            return {}
-        drawn = self.network.draw(features.seen, objects)
-        return {
-            number: _probability(logits, features.size) for number, logits in zip(objects, drawn, strict=True)
-        }
+        whole = {}
+        for number, piece in self._draw(features, objects).items():
+            whole[number] = np.zeros(features.size[::-1], np.float32)
+            whole[number][piece.box] = piece.heat
+        return whole
 
     def close(self) -> None:
         """Give back the network's memory."""
         del self.network
 
+    def _draw(self, features: TinyFeatures, objects: Sequence[int]) -> dict[int, Piece]:
+        if not objects:
+            return {}
+        drawn = self.network.draw(features.seen, objects)
+        return {number: piece_of(each, features.size) for number, each in zip(objects, drawn, strict=True)}
+
+    def _target(self, piece: Piece, score: float, text: str, size: tuple[int, int]) -> Target | None:
+        mask = np.zeros(size[::-1], np.bool_)
+        np.greater(piece.heat, self.calibration.mask, out=mask[piece.box])
+        return target_of_mask(mask, score, text)
+
     def _grounding(
-        self, text: str, said: Said, chances: Logits, masks: dict[int, Heatmap], size: tuple[int, int]
+        self, text: str, said: Said, chances: Logits, pieces: dict[int, Piece], size: tuple[int, int]
     ) -> Grounding:
         calibration = self.calibration
         existence = float(calibration.anything(np.float32(said.existence), np.float32(said.peak)))
         heatmap = np.zeros(size[::-1], np.float32)
         for number in np.flatnonzero(chances > _FAINT).tolist():
-            np.maximum(heatmap, masks[number] * np.float32(chances[number]), out=heatmap)
+            piece = pieces[number]
+            part = heatmap[piece.box]
+            np.maximum(part, piece.heat * np.float32(chances[number]), out=part)
         targets: tuple[Target, ...] = ()
         if existence >= calibration.existence:
             meant = _meant(chances, calibration.target)
-            found = [
-                target_of_mask(masks[i] > calibration.mask, float(chances[i]), text)
-                for i in meant
-                if i in masks
-            ]
+            found = [self._target(pieces[i], float(chances[i]), text, size) for i in meant if i in pieces]
             targets = tuple(target for target in found if target is not None)
         return Grounding(text, heatmap, targets, existence if targets else min(existence, 0.5))
+
+
+@dataclass(frozen=True, eq=False)
+class Piece:
+    """What an object's mask has at the picture's size, where it has anything.
+
+    Attributes:
+        box: rows and columns of the picture.
+        heat: (h, w) float32 in [0, 1] in the box; outside it is 0.
+    """
+
+    box: tuple[slice, slice]
+    heat: Heatmap
 
 
 def _meant(chances: Logits, threshold: float) -> list[int]:
@@ -147,28 +169,25 @@ def _meant(chances: Logits, threshold: float) -> list[int]:
     return [number for number in order if chances[number] >= threshold] or order[:1]
 
 
-def _probability(logits: Logits, size: tuple[int, int]) -> Heatmap:
-    """Return the heatmap of (h, w) logits at a (width, height); computed only where there is something."""
-    heat = np.zeros(size[::-1], np.float32)
+def piece_of(logits: Logits, size: tuple[int, int]) -> Piece:
+    """Return the mask of (h, w) logits at a (width, height), in the box that is not surely outside of it."""
     x, y, w, h = cv2.boundingRect((logits > _NOTHING).view(np.uint8))
-    if not w:
-        return heat
     scale_x, scale_y = size[0] / logits.shape[1], size[1] / logits.shape[0]
-    left, top = max(0, x - 2), max(0, y - 2)
-    right, bottom = min(logits.shape[1], x + w + 2), min(logits.shape[0], y + h + 2)
+    margin = 2 if w else 0
+    x0, y0 = int(max(0, x - margin) * scale_x), int(max(0, y - margin) * scale_y)
+    x1 = min(size[0], math.ceil((x + w + margin) * scale_x))
+    y1 = min(size[1], math.ceil((y + h + margin) * scale_y))
+    box = np.s_[y0:y1, x0:x1]
+    if not w:
+        return Piece(box, np.zeros((y1 - y0, x1 - x0), np.float32))
     # the places of whole pixels, so that a piece is what the whole would be there
-    matrix = np.array([[scale_x, 0, 0.5 * scale_x - 0.5], [0, scale_y, 0.5 * scale_y - 0.5]])
-    x0, x1 = int(left * scale_x), min(size[0], int(np.ceil(right * scale_x)))
-    y0, y1 = int(top * scale_y), min(size[1], int(np.ceil(bottom * scale_y)))
-    matrix[:, 2] -= (x0, y0)
-    piece = cv2.warpAffine(
-        logits, matrix, (x1 - x0, y1 - y0), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+    matrix = np.array([[scale_x, 0, 0.5 * scale_x - 0.5 - x0], [0, scale_y, 0.5 * scale_y - 0.5 - y0]])
+    heat: Heatmap = cv2.warpAffine(
+        -logits, matrix, (x1 - x0, y1 - y0), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
     )
-    np.negative(piece, out=piece)
-    cv2.exp(piece, piece)
-    piece += 1.0
-    np.reciprocal(piece, out=heat[y0:y1, x0:x1])
-    return heat
+    cv2.exp(heat, heat)
+    heat += 1.0
+    return Piece(box, np.reciprocal(heat, out=heat))
 
 
 def load(
