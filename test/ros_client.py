@@ -10,6 +10,8 @@ import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future
+from functools import partial
 from typing import Any
 
 import rclpy
@@ -71,11 +73,18 @@ class Client:
 
         What is destroyed on another thread while that one waits for it has been seen to stop both for ever.
         """
-        finished = threading.Event()
-        done = self._executor.create_task(do)
-        done.add_done_callback(lambda future: finished.set())
-        assert finished.wait(PATIENCE), f"{do} was not done"
-        return done.result()
+        if threading.current_thread() is self._thread:
+            return do()
+        result: Future[Any] = Future()
+
+        def run() -> None:
+            try:
+                result.set_result(do())
+            except BaseException as error:
+                result.set_exception(error)
+
+        self._executor.create_task(run)
+        return result.result(PATIENCE)
 
     # -- in ----------------------------------------------------------------------------------------
 
@@ -88,12 +97,13 @@ class Client:
                     self._received[topic].append(message)
                     self._changed.notify_all()
 
-            self._subscriptions[topic] = self.node.create_subscription(kind, topic, keep, qos)
+            make = partial(self.node.create_subscription, kind, topic, keep, qos)
+            self._subscriptions[topic] = self.on_executor(make)
 
     def forget(self) -> None:
         """End all subscriptions and forget what they brought."""
         for subscription in self._subscriptions.values():
-            self.node.destroy_subscription(subscription)
+            self.on_executor(partial(self.node.destroy_subscription, subscription))
         self._subscriptions.clear()
         with self._changed:
             self._received.clear()
@@ -134,7 +144,7 @@ class Client:
         """Return the publisher of `topic`, made once per quality of service."""
         key = (topic, kind, str(qos))
         if key not in self._publishers:
-            self._publishers[key] = self.node.create_publisher(kind, topic, qos)
+            self._publishers[key] = self.on_executor(partial(self.node.create_publisher, kind, topic, qos))
         return self._publishers[key]
 
     def publish(self, topic: str, message: Any, qos: QoSProfile | int = 10) -> None:
@@ -192,7 +202,7 @@ class Client:
     def stop_publishing(self) -> None:
         """Destroy all publishers, so that a transient-local one no longer speaks to newcomers."""
         for publisher in self._publishers.values():
-            self.node.destroy_publisher(publisher)
+            self.on_executor(partial(self.node.destroy_publisher, publisher))
         self._publishers.clear()
 
     def header(self, frame_id: str = "camera") -> Header:
@@ -217,7 +227,8 @@ class Client:
         """Call a service, waiting for it to be there; return the future of its answer."""
         proxy = self._clients.get(service)
         if proxy is None:
-            proxy = self._clients[service] = self.node.create_client(kind, service)
+            make = partial(self.node.create_client, kind, service)
+            proxy = self._clients[service] = self.on_executor(make)
             self.until(proxy.service_is_ready, f"service {service}")
             # Ready is what this side sees; a server that has not found this client loses its first answer.
             time.sleep(ACQUAINTANCE)
