@@ -6,6 +6,7 @@ Nothing here sleeps for a fixed time: a test waits for what it expects, and fail
 from __future__ import annotations
 
 import itertools
+import os
 import threading
 import time
 from collections import defaultdict
@@ -15,6 +16,7 @@ from functools import partial
 from typing import Any
 
 import rclpy
+from cpu_times import CpuWatch
 from diagnostic_msgs.msg import DiagnosticArray
 from lifecycle_msgs.srv import ChangeState, GetState
 from rcl_interfaces.srv import DescribeParameters, GetParameters, SetParameters
@@ -51,6 +53,7 @@ class Client:
         self._publishers: dict[Any, Any] = {}
         self._clients: dict[str, Any] = {}
         self._stamps = itertools.count(1)
+        self.processes = {"client": os.getpid()}  # of the graph; what they did is told when a wait runs out
         self._executor = SingleThreadedExecutor(context=self._context)
         self._executor.add_node(self.node)
         self._thread = threading.Thread(target=self._spin, name="client", daemon=True)
@@ -122,11 +125,15 @@ class Client:
     ) -> Any:
         """Return the first true value of `condition`; `meanwhile` is called again and again until then."""
         deadline = time.monotonic() + PATIENCE
+        watch = None
         while not (value := condition()):
-            assert time.monotonic() < deadline, f"{what or condition} did not come; {self._summary()}"
+            assert time.monotonic() < deadline, (
+                f"{what or condition} did not come; {self._summary()}; {watch}"
+            )
             meanwhile()
             with self._changed:
                 self._changed.wait(AGAIN)
+            watch = watch or CpuWatch(self.processes)
         return value
 
     def _summary(self) -> str:
