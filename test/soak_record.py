@@ -9,9 +9,9 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-SAMPLE = 5.0  # seconds between two looks at the memory
+SAMPLE = 1.0  # seconds between two looks at the memory, which goes up and down with each fault
 TELL = 15.0  # seconds between two lines
-ENOUGH = 24  # samples, two minutes of them: fewer do not tell growth from chance
+ENOUGH = 100  # samples: fewer do not tell growth from chance
 _BYTES_PER_PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
