@@ -9,13 +9,14 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import signal
 import subprocess
 import sys
 import threading
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-_PATIENCE = 30.0  # seconds until a process that was told to end is killed
+_PATIENCE = 30.0  # seconds until a process that was told to end is aborted
 
 
 class SoakProcess:
@@ -33,7 +34,7 @@ class SoakProcess:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
-            env={**os.environ, **environment},
+            env={**os.environ, **environment, "PYTHONFAULTHANDLER": "1"},
         )
         self.pid = self._process.pid
         self.said: dict[str, Any] = {}
@@ -63,7 +64,7 @@ class SoakProcess:
         try:
             self._process.wait(_PATIENCE)
         except subprocess.TimeoutExpired:
-            self._process.kill()
+            self._process.send_signal(signal.SIGABRT)  # its threads' stacks go to stderr
         self._reader.join(_PATIENCE)
         return self._process.wait()
 
