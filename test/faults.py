@@ -9,10 +9,7 @@ from __future__ import annotations
 import os
 import random
 import signal
-import threading
 import time
-from collections import deque
-from functools import partial
 from typing import Any
 
 import cv2
@@ -21,68 +18,17 @@ from fakes import red_square
 from managed import health
 from rcl_interfaces.srv import SetParameters
 from rclpy.parameter import Parameter
-from rclpy.qos import QoSProfile
 from sensor_msgs.msg import CompressedImage, Image
+from soak_camera import good_frame
+from soak_processes import Camera, Listeners
 from std_msgs.msg import Header, String
 from std_srvs.srv import Trigger
 
 from ivm_ros.messages import compressed_picture_message, image_message, picture_message
-from ivm_ros.msg import Grounding
 from ivm_ros.rendering import MODES
 from ivm_ros.srv import Ground
 
-BYTES_PER_PAGE = os.sysconf("SC_PAGE_SIZE")
 FRAME_TOPICS = ("masked_image", "mask", "heatmap", "overlay")
-
-
-def resident_bytes(pid: int) -> int:
-    """Return how much memory a process has."""
-    with open(f"/proc/{pid}/statm") as file:
-        return int(file.read().split()[1]) * BYTES_PER_PAGE
-
-
-class Camera:
-    """Publishes good frames at a rate, on a thread, until it is stopped.
-
-    Args:
-        client: publishes.
-        topic: of the images; those of ".../compressed" are.
-        size: (width, height) in pixels.
-        rate: frames a second.
-    """
-
-    def __init__(self, client: Any, topic: str, size: tuple[int, int], rate: float) -> None:
-        self.client, self.topic, self.period = client, topic, 1.0 / rate
-        self.pictures = [self._picture(size, step) for step in range(16)]
-        self.sent = 0
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, daemon=True)
-        self._thread.start()
-
-    @staticmethod
-    def _picture(size: tuple[int, int], step: int) -> np.ndarray:
-        picture = cv2.resize(red_square(), size, interpolation=cv2.INTER_NEAREST)
-        return np.roll(picture, min(step, 16 - step), axis=1)
-
-    def frame(self) -> Any:
-        """Return the next good frame, stamped now."""
-        picture = self.pictures[self.sent % len(self.pictures)]
-        self.sent += 1
-        if self.topic.endswith("compressed"):
-            return compressed_picture_message(picture, "rgb8", self.client.header())
-        return image_message(picture, "rgb8", self.client.header())
-
-    def _run(self) -> None:
-        due = time.monotonic()
-        while not self._stop.is_set():
-            self.client.publisher(self.topic, type(message := self.frame()), 1).publish(message)
-            due = max(due + self.period, time.monotonic())
-            self._stop.wait(due - time.monotonic())
-
-    def stop(self) -> None:
-        """End it."""
-        self._stop.set()
-        self._thread.join()
 
 
 class Chaos:
@@ -93,22 +39,31 @@ class Chaos:
         node: its full name.
         process: that it runs in.
         camera: that it listens to.
+        listeners: to the node.
         seed: of all chance.
         model_process: its model has a process of its own, which may be killed.
     """
 
-    def __init__(self, client: Any, node: str, process: Any, camera: Camera, seed: int, model_process: bool):
-        self.client, self.node, self.process, self.camera = client, node, process, camera
+    def __init__(
+        self,
+        client: Any,
+        node: str,
+        process: Any,
+        camera: Camera,
+        listeners: Listeners,
+        seed: int,
+        model_process: bool,
+    ) -> None:
+        self.client, self.node, self.process = client, node, process
+        self.camera, self.listeners = camera, listeners
         self.random = random.Random(seed)
         self.namespace = node.rpartition("/")[0]
-        self.answered: deque[int] = deque(maxlen=100)
         self.done: list[str] = []
-        self._listen("mask", Image, lambda message: self.answered.append(_stamp(message)))
         self.kinds = {
             "broken images": self.broken_images,
             "a flood of instructions": self.flood,
             "changes of parameters": self.parameters,
-            "listeners that come and go": self.listeners,
+            "listeners that come and go": self.come_and_go,
             "calls in the middle of transitions": self.transitions,
             "other sizes": self.sizes,
             "a jump in time": self.jump,
@@ -125,30 +80,36 @@ class Chaos:
         name = self.order[len(self.done) % len(self.kinds)]
         self.kinds[name]()
         self.recovers(name)
-        assert self.process.running, f"it did not survive {name}:\n{self.process.log()}"
         self.done.append(name)
         return name
 
     def use_everything(self) -> None:
-        """Have the node use as much memory as it ever will: every mode, on the largest images, all topics."""
-        made = [self._listen(topic, Image, lambda message: None) for topic in FRAME_TOPICS]
-        made.append(self._listen("masked_image/compressed", CompressedImage, lambda message: None))
+        """Have the node use as much memory as it ever will: every mode, on the largest images, all topics.
+
+        After each, all that it has is made anew, between what stays: what the C library keeps is in more
+        pieces each time, up to a bound, and that is no leak.
+        """
         for mode in MODES:
+            self._hear(*FRAME_TOPICS, "masked_image/compressed")
             assert self.client.set_parameter("display.mode", mode, self.node).successful
             for _ in range(3):
                 self.sizes()
                 self.recovers(f"large images, {mode}")
+            self.transitions()
+            self._hear()
         assert self.client.set_parameter("display.mode", "highlight", self.node).successful
-        for subscription in made:
-            self.client.on_executor(partial(self.client.node.destroy_subscription, subscription))
-        self.transitions()  # a node that has been cleaned up has given back what it kept
+        for _ in self.kinds:
+            self.one()
 
     def recovers(self, after: str) -> None:
         """Wait until frames that are sent from now on are answered."""
         start = time.time_ns()
         self.client.until(
-            lambda: any(stamp > start for stamp in list(self.answered)),
+            lambda: self.listeners.newest > start or not self._all_run(),
             f"an answer after {after}: {self.process.log()[-2000:]}",
+        )
+        assert self._all_run(), (
+            f"the node, the camera or the listeners ended after {after}:\n{self.process.log()}"
         )
 
     def values(
@@ -178,7 +139,7 @@ class Chaos:
         ]
         if self.camera.topic.endswith("compressed"):
             bomb = cv2.imencode(".png", np.zeros((9000, 9000), np.uint8))[1].tobytes()
-            whole = self.camera.frame().data.tobytes()
+            whole = self._good_frame().data.tobytes()
             bad = [
                 CompressedImage(header=header, format="png", data=bomb),
                 CompressedImage(header=header, format="jpeg", data=whole[: len(whole) // 3]),
@@ -229,17 +190,12 @@ class Chaos:
         for name, value in (("max_rate", 0.0), ("display.mode", "highlight"), ("grounding_rate", 0.0)):
             assert self.client.set_parameter(name, value, self.node).successful
 
-    def listeners(self) -> None:
+    def come_and_go(self) -> None:
         for _ in range(10):
-            made = [
-                self._listen(topic, Image, lambda message: None)
-                for topic in self.random.sample(FRAME_TOPICS, self.random.randint(1, 4))
-            ]
-            made.append(self._listen("grounding", Grounding, lambda message: None))
-            made.append(self._listen("masked_image/compressed", CompressedImage, lambda message: None))
+            topics = self.random.sample(FRAME_TOPICS, self.random.randint(1, 4))
+            self._hear(*topics, "grounding", "masked_image/compressed")
             time.sleep(self.random.uniform(0.0, 0.2))
-            for subscription in made:
-                self.client.on_executor(partial(self.client.node.destroy_subscription, subscription))
+        self._hear()
 
     def transitions(self) -> None:
         image = image_message(red_square(), "rgb8", self.client.header())
@@ -269,7 +225,7 @@ class Chaos:
         before = self.count("restarts")
 
         def back() -> None:
-            message = self.camera.frame()
+            message = self._good_frame()
             message.header.stamp.sec -= 100
             self.client.publish(self.camera.topic, message, 1)
 
@@ -296,12 +252,12 @@ class Chaos:
     def _say(self, words: str) -> None:
         assert self.client.set_parameter("instruction", words, self.node).successful
 
-    def _listen(self, topic: str, kind: Any, callback: Any) -> Any:
-        make = self.client.node.create_subscription
-        return self.client.on_executor(
-            partial(make, kind, f"{self.node}/{topic}", callback, QoSProfile(depth=5))
-        )
+    def _hear(self, *topics: str) -> None:
+        self.listeners.hear(topics)
+        self.client.until(lambda: self.listeners.obeyed or not self._all_run(), f"listeners of {topics}")
 
+    def _all_run(self) -> bool:
+        return self.process.running and self.camera.running and self.listeners.running
 
-def _stamp(message: Any) -> int:
-    return message.header.stamp.sec * 1_000_000_000 + message.header.stamp.nanosec
+    def _good_frame(self) -> Any:
+        return good_frame(self.camera.topic, self.camera.size, self.client.header())

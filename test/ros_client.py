@@ -6,13 +6,17 @@ Nothing here sleeps for a fixed time: a test waits for what it expects, and fail
 from __future__ import annotations
 
 import itertools
+import os
 import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future
+from functools import partial
 from typing import Any
 
 import rclpy
+from cpu_times import CpuWatch
 from diagnostic_msgs.msg import DiagnosticArray
 from lifecycle_msgs.srv import ChangeState, GetState
 from rcl_interfaces.srv import DescribeParameters, GetParameters, SetParameters
@@ -49,6 +53,7 @@ class Client:
         self._publishers: dict[Any, Any] = {}
         self._clients: dict[str, Any] = {}
         self._stamps = itertools.count(1)
+        self.processes = {"client": os.getpid()}  # of the graph; what they did is told when a wait runs out
         self._executor = SingleThreadedExecutor(context=self._context)
         self._executor.add_node(self.node)
         self._thread = threading.Thread(target=self._spin, name="client", daemon=True)
@@ -71,11 +76,18 @@ class Client:
 
         What is destroyed on another thread while that one waits for it has been seen to stop both for ever.
         """
-        finished = threading.Event()
-        done = self._executor.create_task(do)
-        done.add_done_callback(lambda future: finished.set())
-        assert finished.wait(PATIENCE), f"{do} was not done"
-        return done.result()
+        if threading.current_thread() is self._thread:
+            return do()
+        result: Future[Any] = Future()
+
+        def run() -> None:
+            try:
+                result.set_result(do())
+            except BaseException as error:
+                result.set_exception(error)
+
+        self._executor.create_task(run)
+        return result.result(PATIENCE)
 
     # -- in ----------------------------------------------------------------------------------------
 
@@ -88,12 +100,13 @@ class Client:
                     self._received[topic].append(message)
                     self._changed.notify_all()
 
-            self._subscriptions[topic] = self.node.create_subscription(kind, topic, keep, qos)
+            make = partial(self.node.create_subscription, kind, topic, keep, qos)
+            self._subscriptions[topic] = self.on_executor(make)
 
     def forget(self) -> None:
         """End all subscriptions and forget what they brought."""
         for subscription in self._subscriptions.values():
-            self.node.destroy_subscription(subscription)
+            self.on_executor(partial(self.node.destroy_subscription, subscription))
         self._subscriptions.clear()
         with self._changed:
             self._received.clear()
@@ -112,11 +125,15 @@ class Client:
     ) -> Any:
         """Return the first true value of `condition`; `meanwhile` is called again and again until then."""
         deadline = time.monotonic() + PATIENCE
+        watch = None
         while not (value := condition()):
-            assert time.monotonic() < deadline, f"{what or condition} did not come; {self._summary()}"
+            assert time.monotonic() < deadline, (
+                f"{what or condition} did not come; {self._summary()}; {watch}"
+            )
             meanwhile()
             with self._changed:
                 self._changed.wait(AGAIN)
+            watch = watch or CpuWatch(self.processes)
         return value
 
     def _summary(self) -> str:
@@ -134,7 +151,7 @@ class Client:
         """Return the publisher of `topic`, made once per quality of service."""
         key = (topic, kind, str(qos))
         if key not in self._publishers:
-            self._publishers[key] = self.node.create_publisher(kind, topic, qos)
+            self._publishers[key] = self.on_executor(partial(self.node.create_publisher, kind, topic, qos))
         return self._publishers[key]
 
     def publish(self, topic: str, message: Any, qos: QoSProfile | int = 10) -> None:
@@ -192,7 +209,7 @@ class Client:
     def stop_publishing(self) -> None:
         """Destroy all publishers, so that a transient-local one no longer speaks to newcomers."""
         for publisher in self._publishers.values():
-            self.node.destroy_publisher(publisher)
+            self.on_executor(partial(self.node.destroy_publisher, publisher))
         self._publishers.clear()
 
     def header(self, frame_id: str = "camera") -> Header:
@@ -217,7 +234,8 @@ class Client:
         """Call a service, waiting for it to be there; return the future of its answer."""
         proxy = self._clients.get(service)
         if proxy is None:
-            proxy = self._clients[service] = self.node.create_client(kind, service)
+            make = partial(self.node.create_client, kind, service)
+            proxy = self._clients[service] = self.on_executor(make)
             self.until(proxy.service_is_ready, f"service {service}")
             # Ready is what this side sees; a server that has not found this client loses its first answer.
             time.sleep(ACQUAINTANCE)

@@ -57,6 +57,7 @@ class Graph:
         """Start a node as a process of its own; `module` is what `python -m` takes."""
         node = NodeProcess(module, parameters or {}, namespace, self.environment)
         self._nodes.append(node)
+        self.client.processes[f"{node.name} in {namespace}"] = node.pid
         return node
 
     def __enter__(self) -> Graph:

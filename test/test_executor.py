@@ -10,11 +10,18 @@ pytest.importorskip("rclpy", reason="needs ROS 2's Python packages")
 
 import rclpy
 from rclpy.callback_groups import ReentrantCallbackGroup
+from rclpy.executors import MultiThreadedExecutor
 from rclpy.impl.implementation_singleton import rclpy_implementation
 from rclpy.waitable import NumberOfEntities, Waitable
 from ros_client import PATIENCE
+from std_msgs.msg import Empty
 
 from ivm_ros.nodes.executor import CalmExecutor
+
+try:  # its home since Jazzy; Humble has the one below
+    from rclpy.event_handler import SubscriptionEventCallbacks
+except ImportError:
+    from rclpy.qos_event import SubscriptionEventCallbacks
 
 
 class Vanishing(Waitable):
@@ -48,6 +55,28 @@ class Vanishing(Waitable):
             raise rclpy_implementation.InvalidHandle("destruction was requested")
 
 
+class Leaving(Vanishing):
+    """An event of a subscription that is ready, and is destroyed before it is taken."""
+
+    def __init__(self, node, subscription):
+        super().__init__(times=0)
+        self.node, self.subscription = node, subscription
+        self.event = subscription.event_handlers[0]
+        self.takes = 0
+
+    def is_ready(self, wait_set):
+        return not self.takes
+
+    def take_data(self):
+        self.takes += 1
+        self.node.destroy_subscription(self.subscription)
+        self.event._ready_to_take_data = True
+        return self.event.take_data()
+
+    async def execute(self, taken):
+        assert taken is None  # what Humble hands on where nothing was taken
+
+
 @pytest.fixture
 def node():
     context = rclpy.Context()
@@ -58,14 +87,14 @@ def node():
     context.try_shutdown()
 
 
-def spin(executor, node, times):
-    """Return how often a timer was called; things vanish `times` times before it can be."""
+def spin(executor, node, waitable, until=lambda: True):
+    """Return how often a timer was called, which it was once at least after `until` had come true."""
     called = []
-    node.create_timer(0.001, lambda: called.append(1))
-    node.add_waitable(Vanishing(times))
+    node.create_timer(0.001, lambda: called.append(until()))
+    node.add_waitable(waitable)
     executor.add_node(node)
     try:
-        while not called:
+        while not any(called):
             executor.spin_once(timeout_sec=5.0)
     finally:
         executor.shutdown()
@@ -74,12 +103,33 @@ def spin(executor, node, times):
 
 @pytest.mark.parametrize("times", [0, 1, 7])
 def test_it_looks_again(node, times):
-    assert spin(CalmExecutor(num_threads=2, context=node.context), node, times)
+    assert spin(CalmExecutor(num_threads=2, context=node.context), node, Vanishing(times))
 
 
 def test_what_stays_broken_is_not_hidden(node):
     with pytest.raises(rclpy_implementation.InvalidHandle):
-        spin(CalmExecutor(num_threads=2, context=node.context), node, 10**6)
+        spin(CalmExecutor(num_threads=2, context=node.context), node, Vanishing(10**6))
+
+
+@pytest.fixture
+def leaving(node):
+    """An event of rclpy's own, which is destroyed when it is about to be taken."""
+    subscription = node.create_subscription(
+        Empty, "empty", lambda message: None, 1, event_callbacks=SubscriptionEventCallbacks(liveliness=print)
+    )
+    return Leaving(node, subscription)
+
+
+def test_what_is_gone_before_it_is_taken_is_left_out(node, leaving):
+    executor = CalmExecutor(num_threads=2, context=node.context)
+    assert spin(executor, node, leaving, until=lambda: leaving.takes)
+
+
+def test_without_it_that_ends_the_process(node, leaving):
+    """If this fails, rclpy has learned it, and `_make_handler` can go."""
+    executor = MultiThreadedExecutor(num_threads=2, context=node.context)
+    with pytest.raises(rclpy_implementation.InvalidHandle):
+        spin(executor, node, leaving, until=lambda: False)
 
 
 def test_a_node_outlives_many_activations(graph):

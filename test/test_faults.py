@@ -1,15 +1,16 @@
 """Everything goes wrong while a camera sends good frames; nothing crashes, leaks or is lost.
 
-The short version runs with the suite. The long one, which also holds memory to 5 %:
+The short version runs with the suite. The long one, which also holds memory to 5 %, and tells how it goes:
 
     make test ARGS="test/test_faults.py --soak 600 -s"
+
+A camera that does not reach its rate on a busy machine is told, and is no failure: what was sent counts.
 """
 
 from __future__ import annotations
 
-import json
 import sys
-import time
+from contextlib import ExitStack
 
 import pytest
 from managed import lead_to
@@ -17,11 +18,15 @@ from managed import lead_to
 pytest.importorskip("rclpy", reason="needs ROS 2")
 pytest.importorskip("ivm_ros.msg", reason="the interfaces are not generated: pip install -e .")
 
-from faults import Camera, Chaos, resident_bytes
+from faults import Chaos
+from soak_processes import Camera, Listeners
+from soak_record import ENOUGH, SAMPLE, Record, growth
 
 FAKE, REAL = "fake_grounding_node", "ivm_ros.nodes.grounding_node"
 SIZE, RATE = (640, 480), 30.0
+ALMOST = 0.95  # of the rate: late frames are not made up for
 GROWTH = 0.05
+SHOWN = 5  # each fifth sample
 NODES = {
     "model-in-the-node": (FAKE, "image", {}),
     "tracker-and-compressed-camera": (FAKE, "image/compressed", {"tracker": "flow"}),
@@ -38,40 +43,65 @@ def conserved(values, tracker):
     return 0 <= rest <= other if tracker else rest == other
 
 
+def table(name, camera, values, chaos, record):
+    """Return the lines that tell how it went."""
+    rows = {
+        "seconds": f"{record.elapsed:.0f}",
+        "frames sent": f"{camera.sent}, {camera.reached:.1f} a second",
+        "images received": f"{values['received']}, with those of the faults; the node takes the newest only",
+        "answered": f"{values['published']}, of which {chaos.listeners.answered} came to the listener",
+        "not answered": ", ".join(
+            f"{values[why]} {why}"
+            for why in ("dropped", "unwanted", "early", "outdated", "invalid", "failed")
+        ),
+        "faults": f"{len(chaos.done)}: "
+        + ", ".join(f"{chaos.done.count(kind)} {kind}" for kind in chaos.kinds),
+    }
+    if camera.reached < ALMOST * camera.rate:
+        rows["busy machine"] = f"the camera did not reach {camera.rate:g} a second"
+    if record.samples:
+        grown = growth(record.samples)
+        judged = f"too few to judge, {ENOUGH} are needed" if grown is None else f"{grown:+.1%} by thirds"
+        sizes = " ".join(f"{size / 1e6:.1f}" for size in record.samples[::SHOWN])
+        rows["memory"] = f"{judged}; MB every {SHOWN * SAMPLE:g} s: {sizes}"
+    return "\n".join([name, *(f"  {row:16}{told}" for row, told in rows.items())])
+
+
 @pytest.mark.timeout(1800)
 @pytest.mark.parametrize("name", NODES)
-def test_faults(client, start, name, soak, record_property):
+def test_faults(client, graph, start, name, soak):
     module, topic, parameters = NODES[name]
     transport = "compressed" if topic.endswith("compressed") else "raw"
     process, node = start(module, instruction="the red thing", image_transport=transport, **parameters)
     lead_to(client, node)
-    camera = Camera(client, f"{node.rpartition('/')[0]}/{topic}", SIZE, RATE)
-    try:
-        chaos = Chaos(client, node, process, camera, seed=0, model_process="model_python" in parameters)
+    with ExitStack() as stack:
+        camera = Camera(graph.environment, f"{node.rpartition('/')[0]}/{topic}", SIZE, RATE)
+        stack.callback(camera.stop)
+        listeners = Listeners(graph.environment, node)
+        stack.callback(listeners.stop)
+        client.processes |= {"camera": camera.pid, "listeners": listeners.pid}
+        chaos = Chaos(
+            client, node, process, camera, listeners, seed=0, model_process="model_python" in parameters
+        )
+        record = Record(
+            process.pid,
+            lambda: (
+                f"{name}: {camera.sent} frames sent, {camera.reached:.1f} a second, "
+                f"{listeners.answered} answered, {len(chaos.done)} faults"
+            ),
+        )
+        stack.callback(record.stop)
         chaos.recovers("the start")
         if soak:
             chaos.use_everything()
-        memory = []
-        begun = time.monotonic()
+            record.sample()
+        begun = record.elapsed
         # every kind of fault once at least, and at most as long as was asked for
-        while len(chaos.done) < len(chaos.kinds) or time.monotonic() - begun < soak / len(NODES):
+        while len(chaos.done) < len(chaos.kinds) or record.elapsed - begun < soak / len(NODES):
             chaos.one()
-            memory.append((round(time.monotonic() - begun, 1), resident_bytes(process.pid)))
-    finally:
-        camera.stop()
     values = chaos.values(lambda status, values: conserved(values, "tracker" in parameters))
+    print(table(name, camera, values, chaos, record))
     assert "Traceback" not in process.log()
-    report = {
-        "node": name,
-        "seconds": memory[-1][0],
-        "frames": int(values["received"]),
-        "answered": int(values["published"]),
-        "faults": {kind: chaos.done.count(kind) for kind in chaos.kinds},
-        "memory_mb": [round(size / 1e6, 1) for _, size in memory],
-    }
-    print(json.dumps(report))
-    if soak:
-        third = len(memory) // 3
-        early, late = (max(size for _, size in part) for part in (memory[:third], memory[-third:]))
-        assert late <= early * (1 + GROWTH), report["memory_mb"]
+    grown = growth(record.samples)
+    assert grown is None or grown <= GROWTH, f"memory grew by {grown:.1%}"
     assert process.end() == 0
