@@ -2,7 +2,7 @@
 
 The short version runs with the suite. The long one, which also holds memory to 5 %, and tells how it goes:
 
-    make test ARGS="test/test_faults.py --soak 600 -s"
+    make test ARGS="test/test_faults.py --soak 600 -s -n 0"
 
 A camera that does not reach its rate on a busy machine is told, and is no failure: what was sent counts.
 """
