@@ -25,7 +25,7 @@ TILE = (320, 240)
 ABSENT = "the purple hammer"
 DEMO = (
     "hand me the blue mug",
-    "pick up the red cup",
+    "the apple on the plate",
     "the lemon in the blue bowl",
     "the yellow duck",
     "both bottles",

@@ -29,7 +29,7 @@ ASKED = ("words", "said", *(f"{who}_{what}" for who in ("target", "anchor") for 
 
 def graphs(config: TinyConfig) -> tuple[GraphSpec, ...]:
     """Return the graphs in the order in which they run, for any number of objects, texts and words."""
-    tried, kept = Axis("tried", 1, 16, TRIED), Axis("kept", 1, 8, config.most)
+    tried, kept = Axis("tried", 1, 16, TRIED), Axis("kept", 1, min(8, config.most), config.most)
     texts, words = Axis("texts", 1, 1, MAX_INSTRUCTIONS), Axis("words", 3, 8, MAX_WORDS + 2)
     _, *widths = config.widths
     at4 = (config.height // 4, config.width // 4)
