@@ -6,7 +6,7 @@ import os
 import statistics
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 SAMPLE = 1.0  # seconds between two looks at the memory, which goes up and down with each fault
@@ -23,15 +23,15 @@ def resident_bytes(pid: int) -> int:
         return 0
 
 
-def growth(samples: list[int]) -> float | None:
-    """Return how much more the last third has than the first, as a fraction of it, by their medians.
+def growth(samples: Sequence[float], enough: int = ENOUGH) -> float | None:
+    """Return how much more the last third has than the first, by their medians.
 
-    None where there are fewer samples than `ENOUGH`.
+    None where there are fewer samples than are enough.
     """
-    if len(samples) < ENOUGH:
+    if len(samples) < enough:
         return None
     third = len(samples) // 3
-    return statistics.median(samples[-third:]) / statistics.median(samples[:third]) - 1
+    return statistics.median(samples[-third:]) - statistics.median(samples[:third])
 
 
 class Record:

@@ -9,6 +9,7 @@ A camera that does not reach its rate on a busy machine is told, and is no failu
 
 from __future__ import annotations
 
+import statistics
 import sys
 from contextlib import ExitStack
 
@@ -20,12 +21,13 @@ pytest.importorskip("ivm_ros.msg", reason="the interfaces are not generated: pip
 
 from faults import Chaos
 from soak_processes import Camera, Listeners
-from soak_record import ENOUGH, SAMPLE, Record, growth
+from soak_record import SAMPLE, Record, growth
 
 FAKE, REAL = "fake_grounding_node", "ivm_ros.nodes.grounding_node"
 SIZE, RATE = (640, 480), 30.0
 ALMOST = 0.95  # of the rate: late frames are not made up for
-GROWTH = 0.05
+GROWTH = 0.05  # of memory in use, as a share of all that the node has
+FEW = 30  # faults after which memory was looked at
 SHOWN = 5  # each fifth sample
 NODES = {
     "model-in-the-node": (FAKE, "image", {}),
@@ -43,7 +45,7 @@ def conserved(values, tracker):
     return 0 <= rest <= other if tracker else rest == other
 
 
-def table(name, camera, values, chaos, record):
+def table(name, camera, values, chaos, record, used):
     """Return the lines that tell how it went."""
     rows = {
         "seconds": f"{record.elapsed:.0f}",
@@ -60,10 +62,11 @@ def table(name, camera, values, chaos, record):
     if camera.reached < ALMOST * camera.rate:
         rows["busy machine"] = f"the camera did not reach {camera.rate:g} a second"
     if record.samples:
-        grown = growth(record.samples)
-        judged = f"too few to judge, {ENOUGH} are needed" if grown is None else f"{grown:+.1%} by thirds"
+        grown = growth(used, FEW)
+        judged = f"too few to judge, {FEW} are needed" if grown is None else f"{grown:+.1f} MB by thirds"
+        rows["memory in use"] = f"{judged}; after each fault: {' '.join(f'{each:.1f}' for each in used)}"
         sizes = " ".join(f"{size / 1e6:.1f}" for size in record.samples[::SHOWN])
-        rows["memory"] = f"{judged}; MB every {SHOWN * SAMPLE:g} s: {sizes}"
+        rows["memory"] = f"with what is kept, MB every {SHOWN * SAMPLE:g} s: {sizes}"
     return "\n".join([name, *(f"  {row:16}{told}" for row, told in rows.items())])
 
 
@@ -95,13 +98,17 @@ def test_faults(client, graph, start, name, soak):
         if soak:
             chaos.use_everything()
             record.sample()
-        begun = record.elapsed
+        begun, used = record.elapsed, []
         # every kind of fault once at least, and at most as long as was asked for
         while len(chaos.done) < len(chaos.kinds) or record.elapsed - begun < soak / len(NODES):
             chaos.one()
+            if soak:
+                used.append(float(chaos.values().get("memory_used_mb", 0.0)))
     values = chaos.values(lambda status, values: conserved(values, "tracker" in parameters))
-    print(table(name, camera, values, chaos, record))
+    print(table(name, camera, values, chaos, record, used))
     assert "Traceback" not in process.log()
-    grown = growth(record.samples)
-    assert grown is None or grown <= GROWTH, f"memory grew by {grown:.1%}"
+    grown = growth(used, FEW)
+    if grown is not None:
+        share = grown / (statistics.median(record.samples) / 1e6)
+        assert share <= GROWTH, f"memory in use grew by {grown:.1f} MB, {share:.1%} of all"
     assert process.end() == 0

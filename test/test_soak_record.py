@@ -18,12 +18,12 @@ MB = 10**6
     ("samples", "grown"),
     [
         ([100 * MB] * ENOUGH, 0.0),
-        ([100 * MB] * 40 + [110 * MB] * 80, 0.1),
-        ([110 * MB] * 40 + [99 * MB] * 80, -0.1),
+        ([100 * MB] * 40 + [110 * MB] * 80, 10 * MB),
+        ([110 * MB] * 40 + [99 * MB] * 80, -11 * MB),
         ([100 * MB] * (ENOUGH - 1) + [500 * MB], 0.0),  # a peak is no growth
         (
             [100 * MB + step * MB for step in range(150)],
-            100 / 124.5,
+            100 * MB,
         ),  # 124.5 in the first 50, 224.5 in the last
         ([100 * MB] * (ENOUGH - 1), None),
     ],

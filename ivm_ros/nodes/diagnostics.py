@@ -14,6 +14,7 @@ from rclpy.node import Node
 
 from ivm_ros.frames import Counters
 from ivm_ros.nodes.camera_lane import STAGES, CameraLane
+from ivm_ros.nodes.memory import memory
 from ivm_ros.nodes.session import Session
 
 _PERIOD = 1.0  # seconds; what aggregators expect
@@ -54,6 +55,7 @@ class Diagnostics:
             **session.model_health(),
             "groundings_per_second": f"{(counters.grounded - before.grounded) / _PERIOD:.1f}",
             "frames_per_second": f"{(counters.published - before.published) / _PERIOD:.1f}",
+            **_memory(),
             "last_problem": session.problem,
             **_percentiles("age", list(lane.ages)),
         }
@@ -92,6 +94,15 @@ class Diagnostics:
         if not lane.instructions:
             return DiagnosticStatus.WARN, "no instruction"
         return DiagnosticStatus.OK, "grounding"
+
+
+def _memory() -> dict[str, str]:
+    found = memory()
+    return (
+        {}
+        if found is None
+        else {f"memory_{name}_mb": f"{n / 1e6:.1f}" for name, n in found._asdict().items()}
+    )
 
 
 def _percentiles(name: str, seconds: Any) -> dict[str, str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import sys
-from typing import Any
+from typing import Any, NamedTuple
 
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8  # of glibc's malloc.h
 _ARENAS = 2
@@ -35,6 +35,38 @@ def give_back_memory() -> None:
     trim = _glibc("malloc_trim")
     if trim is not None:
         trim(0)
+
+
+class Memory(NamedTuple):
+    """What this process has of the C library, in bytes.
+
+    Attributes:
+        used: in use.
+        kept: given back by the process, and kept for the next frames.
+    """
+
+    used: int
+    kept: int
+
+
+def memory() -> Memory | None:
+    """Return what is in use and what is kept; None with a C library that does not tell (glibc 2.33 does)."""
+    mallinfo = _glibc("mallinfo2")
+    if mallinfo is None:
+        return None
+    mallinfo.restype = _Mallinfo2
+    told = mallinfo()
+    return Memory(told.uordblks + told.hblkhd, told.fordblks)
+
+
+class _Mallinfo2(ctypes.Structure):
+    _fields_ = [
+        (name, ctypes.c_size_t)
+        for name in (
+            *("arena", "ordblks", "smblks", "hblks", "hblkhd"),
+            *("usmblks", "fsmblks", "uordblks", "fordblks", "keepcost"),
+        )
+    ]  # of glibc's malloc.h
 
 
 def _glibc(name: str) -> Any:
