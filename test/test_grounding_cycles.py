@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from faults import resident_bytes
 from managed import FAKE, grounds
+from soak_record import resident_bytes
 
 pytest.importorskip("rclpy", reason="needs ROS 2")
 pytest.importorskip("ivm_ros.msg", reason="the interfaces are not generated: pip install -e .")

@@ -570,4 +570,4 @@ def test_the_shipped_weights_are_the_start_where_none_is_named():
     model, _ = load_weights(finetune.WEIGHTS)
     task = TuningTask(model, 0.0, views=False)
     resting = sum(w.numel() for w in task.parameters() if not w.requires_grad)
-    assert 0 < resting < 0.1 * sum(w.numel() for w in task.parameters())
+    assert 0 < resting < 0.2 * sum(w.numel() for w in task.parameters())
