@@ -239,6 +239,8 @@ def test_an_interrupted_demo_takes_its_nodes_along(graph, tmp_path, by, status):
             stdout=log,
             stderr=log,
             start_new_session=True,
+            # or it ignores SIGINT wherever this suite does, as in a shell's background
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )
     try:
         wait_until(lambda: (tmp_path / "out" / "demo.mp4").exists() or demo.poll() is not None)
