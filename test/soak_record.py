@@ -10,8 +10,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 SAMPLE = 1.0  # seconds between two looks at the memory, which goes up and down with each fault
+ENOUGH = 30  # samples: fewer do not tell growth from chance
 TELL = 15.0  # seconds between two lines
-ENOUGH = 100  # samples: fewer do not tell growth from chance
 _BYTES_PER_PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
@@ -23,12 +23,12 @@ def resident_bytes(pid: int) -> int:
         return 0
 
 
-def growth(samples: Sequence[float], enough: int = ENOUGH) -> float | None:
+def growth(samples: Sequence[float]) -> float | None:
     """Return how much more the last third has than the first, by their medians.
 
-    None where there are fewer samples than are enough.
+    None where there are fewer samples than `ENOUGH`.
     """
-    if len(samples) < enough:
+    if len(samples) < ENOUGH:
         return None
     third = len(samples) // 3
     return statistics.median(samples[-third:]) - statistics.median(samples[:third])

@@ -21,13 +21,12 @@ pytest.importorskip("ivm_ros.msg", reason="the interfaces are not generated: pip
 
 from faults import Chaos
 from soak_processes import Camera, Listeners
-from soak_record import SAMPLE, Record, growth
+from soak_record import ENOUGH, SAMPLE, Record, growth
 
 FAKE, REAL = "fake_grounding_node", "ivm_ros.nodes.grounding_node"
 SIZE, RATE = (640, 480), 30.0
 ALMOST = 0.95  # of the rate: late frames are not made up for
 GROWTH = 0.05  # of memory in use, as a share of all that the node has
-FEW = 30  # faults after which memory was looked at
 SHOWN = 5  # each fifth sample
 NODES = {
     "model-in-the-node": (FAKE, "image", {}),
@@ -62,8 +61,8 @@ def table(name, camera, values, chaos, record, used):
     if camera.reached < ALMOST * camera.rate:
         rows["busy machine"] = f"the camera did not reach {camera.rate:g} a second"
     if record.samples:
-        grown = growth(used, FEW)
-        judged = f"too few to judge, {FEW} are needed" if grown is None else f"{grown:+.1f} MB by thirds"
+        grown = growth(used)
+        judged = f"too few to judge, {ENOUGH} are needed" if grown is None else f"{grown:+.1f} MB by thirds"
         rows["memory in use"] = f"{judged}; after each fault: {' '.join(f'{each:.1f}' for each in used)}"
         sizes = " ".join(f"{size / 1e6:.1f}" for size in record.samples[::SHOWN])
         rows["memory"] = f"with what is kept, MB every {SHOWN * SAMPLE:g} s: {sizes}"
@@ -107,7 +106,7 @@ def test_faults(client, graph, start, name, soak):
     values = chaos.values(lambda status, values: conserved(values, "tracker" in parameters))
     print(table(name, camera, values, chaos, record, used))
     assert "Traceback" not in process.log()
-    grown = growth(used, FEW)
+    grown = growth(used)
     if grown is not None:
         share = grown / (statistics.median(record.samples) / 1e6)
         assert share <= GROWTH, f"memory in use grew by {grown:.1f} MB, {share:.1%} of all"

@@ -24,7 +24,7 @@ from ivm_ros.models.ivm_tiny.encoder import fold_batch_norms
 from ivm_ros.models.ivm_tiny.files import WEIGHTS, Calibration, load_weights, save_weights
 from ivm_ros.models.ivm_tiny.model import TRIED, IvmTiny, compare, maxima, strongest
 from ivm_ros.models.ivm_tiny.network import TorchEngine
-from ivm_ros.models.ivm_tiny.objects import Cells
+from ivm_ros.models.ivm_tiny.objects import REACH, Cells
 
 CPU = torch.device("cpu")
 SMALL = TinyConfig(
@@ -129,19 +129,32 @@ def test_one_mask_of_each_object_is_kept():
     assert model.keep(torch.linspace(1, 0.5, 9), torch.eye(9)) == list(range(SMALL.most))
 
 
-def test_masks_by_one_product_are_those_of_each_objects_own_layers():
+def test_masks_by_one_product_are_those_of_each_objects_own_layers_around_its_cell():
     parts = pytest.importorskip("ivm_ros.models.ivm_tiny.parts")
     model = lively(SMALL)
     generator = torch.Generator().manual_seed(0)
     features = model.image(torch.randn(1, 3, SMALL.height, SMALL.width, generator=generator))
     y, x = (torch.randint(0, end, (9,), generator=generator) for end in (12, 16))
     heat = torch.rand(9, generator=generator)
-    expected = model.masks(features, Cells(torch.zeros_like(y), y, x))
+    kernels = model.masks.kernels(features, Cells(torch.zeros_like(y), y, x))
+    expected = torch.stack(
+        [layers_around(*each, features.pixels[0]) for each in zip(kernels, y, x, strict=True)]
+    )
     read = (features.s4, features.s8, features.s16, features.pixels)
     masks, sure, overlap = parts.MasksPart(model)(*read, y, x, heat)
     assert expected.std() > 0.1
     torch.testing.assert_close(masks, expected, atol=1e-4, rtol=1e-4)
     torch.testing.assert_close((sure, overlap), compare(masks, heat))
+
+
+def layers_around(kernel, y, x, pixels):
+    """Return a mask of one object as it is defined: two layers over pixels and the way from its cell."""
+    rows, columns = torch.meshgrid(*(torch.arange(float(side)) for side in pixels.shape[1:]), indexing="ij")
+    dx, dy = (columns - x) / REACH, (rows - y) / REACH
+    seen = torch.cat([pixels, torch.stack([dx, dx**2, dy, dy**2, torch.ones_like(dx)])])
+    first, second = kernel[: -SMALL.hidden - 1].reshape(SMALL.hidden, -1), kernel[-SMALL.hidden - 1 : -1]
+    hidden = torch.relu(torch.einsum("hc,cyx->hyx", first, seen))
+    return torch.einsum("h,hyx->yx", second, hidden) + kernel[-1]
 
 
 @pytest.mark.parametrize("count", [1, 3])

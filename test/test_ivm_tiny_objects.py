@@ -8,17 +8,9 @@ import torch.nn.functional as F
 from tiny_scenes import SMALL
 
 from ivm_ros.models.ivm_tiny.encoder import Features
+from ivm_ros.models.ivm_tiny.geometry import crops, crops_of_images, shape_of
 from ivm_ros.models.ivm_tiny.model import IvmTiny, compare, maxima, strongest
-from ivm_ros.models.ivm_tiny.objects import (
-    Cells,
-    Looks,
-    MaskHead,
-    crops,
-    crops_of_images,
-    products,
-    shape_of,
-    upsample,
-)
+from ivm_ros.models.ivm_tiny.objects import Cells, Looks, MaskHead, products, upsample
 
 H, W = 8, 12
 

@@ -16,7 +16,7 @@ from ivm_ros.models.ivm_tiny.files import load_weights
 from ivm_ros.training.augment import augment
 from ivm_ros.training.ivm_tiny.data import IGNORE, ShardPool, make_batch
 from ivm_ros.training.ivm_tiny.instances import view_objects
-from ivm_ros.training.ivm_tiny.losses import WEIGHTS, _classes, _pointed, heat_loss, losses, total
+from ivm_ros.training.ivm_tiny.losses import WEIGHTS, _classes, heat_loss, losses, pointed, total
 from ivm_ros.training.ivm_tiny.task import TinyTask, padded, with_false
 from ivm_ros.training.ivm_tiny.train import Settings, Trainer, run_worker, schedule
 from ivm_ros.training.losses import dice
@@ -124,7 +124,7 @@ def test_the_background_that_is_taken_for_an_object_is_shown_too():
     heat[0, 15, 15] = 3.0  # background of the first view
     row, column = batch.cells[4].tolist()
     heat[1, row, column] = 3.0  # an object of the second
-    image, cells, true = with_false(heat, batch)
+    image, cells, true = with_false(heat, batch, len(SMALL.kinds))
     assert image.tolist() == [0, 0, 0, 0, 1, 1, 1]
     assert true.tolist() == [True] * 3 + [False] + [True] * 3
     assert cells[3].tolist() == [15, 15]
@@ -143,7 +143,7 @@ def test_false_objects_are_never_meant():
 
 def test_what_is_unclear_teaches_nothing():
     logits = torch.zeros(2, 3, requires_grad=True)
-    _pointed(logits, torch.tensor([[1, 0, IGNORE], [IGNORE, IGNORE, IGNORE]])).backward()
+    pointed(logits, torch.tensor([[1, 0, IGNORE], [IGNORE, IGNORE, IGNORE]])).backward()
     assert logits.grad[0, 0] < 0 < logits.grad[0, 1]
     assert not logits.grad[0, 2] and not logits.grad[1].any()
 

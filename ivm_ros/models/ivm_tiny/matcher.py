@@ -15,6 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ivm_ros.models.ivm_tiny.config import TinyConfig
+from ivm_ros.models.ivm_tiny.geometry import PAIR, SHAPE, relative
 from ivm_ros.models.ivm_tiny.objects import Looks
 from ivm_ros.models.layers.two_way import MLP, Attention
 
@@ -24,7 +25,6 @@ STRANGER = 1
 """Offset behind the kinds: a thing outside the vocabulary is named or, for the anchor, nothing at all."""
 
 _CLUES = 8
-_PAIR = 11
 _EPSILON = 1e-4
 
 
@@ -154,8 +154,8 @@ class Matcher(nn.Module):
         super().__init__()
         channels = config.channels
         self.look = nn.Linear(channels, channels)
-        self.shape = nn.Linear(10, channels)
-        self.pair = nn.Sequential(nn.Linear(_PAIR, 32), nn.ReLU(), nn.Linear(32, config.pair))
+        self.shape = nn.Linear(SHAPE + 1, channels)
+        self.pair = nn.Sequential(nn.Linear(PAIR, 32), nn.ReLU(), nn.Linear(32, config.pair))
         self.nobody = nn.Parameter(torch.randn(channels) * 0.5)
         self.clues = nn.Linear(_CLUES, channels)
         self.layers = nn.ModuleList(MatcherLayer(config) for _ in range(config.matcher_depth))
@@ -183,7 +183,7 @@ class Matcher(nn.Module):
         kinds = torch.cat([looks.kinds.float().softmax(-1), ones, 0 * ones], dim=1)
         colors = torch.cat([looks.colors.float().softmax(-1), ones], dim=1)
         materials = torch.cat([looks.materials.float().softmax(-1)[:, :-1], ones], dim=1)
-        pairs = self.pair(_relative(lay(looks.shape)))
+        pairs = self.pair(relative(lay(looks.shape)))
         return Scene(lay(tokens), lay(kinds), lay(colors), lay(materials), pairs, there)
 
     def forward(
@@ -258,22 +258,3 @@ def _fit(scene: Scene, wanted: Wanted) -> list[Tensor]:
         torch.einsum("qmc,qc->qm", part, logits.float().softmax(dim=-1))
         for part, logits in zip(seen, wanted, strict=True)
     ]
-
-
-def _relative(shape: Tensor) -> Tensor:
-    """Return (B, M, M, 11) of (B, M, 9) shapes: how the second of a pair lies to the first."""
-    x, y, left, top, right, bottom, width, height, area = shape.unbind(-1)
-
-    def gap(values: Tensor) -> Tensor:
-        return values[:, None, :] - values[:, :, None]
-
-    dx, dy = gap(x), gap(y)
-    across = torch.minimum(right[:, None], right[:, :, None]) - torch.maximum(left[:, None], left[:, :, None])
-    down = torch.minimum(bottom[:, None], bottom[:, :, None]) - torch.maximum(top[:, None], top[:, :, None])
-    common = across.clamp(min=0) * down.clamp(min=0) / 4
-    own = (width * height)[:, :, None] + _EPSILON
-    others = (width * height)[:, None] + _EPSILON
-    parts = [dx, dy, (dx.square() + dy.square() + _EPSILON).sqrt(), gap(bottom), gap(top)]
-    parts += [gap(area) * 4, common / own, common / others, across, down]
-    same = torch.eye(shape.shape[1], device=shape.device).expand_as(dx)
-    return torch.stack([*parts, same], dim=-1)

@@ -89,11 +89,8 @@ class IvmTiny(nn.Module):
 
     def keep(self, sure: Tensor, overlap: Tensor) -> list[int]:
         """Return which of N masks to keep, one of each object, the surest first; see `compare`."""
-        order, near, sureness = (
-            sure.argsort(descending=True).tolist(),
-            (overlap > _SAME).tolist(),
-            sure.tolist(),
-        )
+        near, sureness = (overlap > _SAME).tolist(), sure.tolist()
+        order: list[int] = sure.argsort(descending=True).tolist()
         kept: list[int] = []
         for index in order:
             if sureness[index] > _FAINT / 2 and not any(near[index][other] for other in kept):

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ivm_ros.grounding import Image
 from ivm_ros.models.ivm_tiny.config import TinyConfig
-from ivm_ros.models.ivm_tiny.encoder import fold_batch_norms, normalise
+from ivm_ros.models.ivm_tiny.encoder import Features, fold_batch_norms, normalise
 from ivm_ros.models.ivm_tiny.files import Logits
 from ivm_ros.models.ivm_tiny.matcher import Scene
 from ivm_ros.models.ivm_tiny.model import Asked, Found, IvmTiny
@@ -55,7 +55,7 @@ class Engine(Protocol):
 class TinyNetwork:
     """ivm-tiny ready to run, whatever runs it.
 
-    Instructions are read once and remembered: reading costs as much as a tenth of a frame.
+    Instructions are read once and remembered: reading costs several milliseconds.
 
     Args:
         model: reads the words, by PyTorch in any case; its batch norms are folded.
@@ -112,8 +112,7 @@ class TorchEngine:
     def see(self, picture: Image) -> Seen:
         """Find the objects of a picture."""
         pixels = normalise(torch.from_numpy(picture)[None].to(self.device)).to(self.precision)
-        features = self.model.image(pixels.contiguous(memory_format=torch.channels_last))
-        features = type(features)(*(part.float() for part in features))
+        features = Features(*(part.float() for part in self.model.image(pixels)))
         found = self.model.find(features)
         return Seen(found, self.model.describe(features, found), features.blend)
 

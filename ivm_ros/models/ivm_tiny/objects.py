@@ -14,13 +14,12 @@ from torch import Tensor, nn
 
 from ivm_ros.models.ivm_tiny.config import TinyConfig
 from ivm_ros.models.ivm_tiny.encoder import Features
+from ivm_ros.models.ivm_tiny.geometry import SHAPE, crops, crops_of_images, shape_of
 
 REACH = 16.0
 """Cells that are one unit of distance in an object's own convolutions."""
 _PLACES = 5  # x, its square, y, its square, and a constant
-_SHAPE = 9
 _ROI, _ROI_CHANNELS, _OUTLINE = 5, 32, 8
-_MARGIN = 1.15  # of an object's box that is looked at
 _EPSILON = 1e-4
 
 
@@ -88,16 +87,26 @@ class MaskHead(nn.Module):
         return weights
 
     def masks(self, kernels: Tensor, pixels: Tensor, cells: Cells) -> Tensor:
-        """Run each object's own two layers over its image's (B, P, h, w) pixels."""
+        """Run each object's own two layers over its image's (B, P, h, w) pixels.
+
+        What the first sees besides pixels is a parabola around the object's cell, along both axes. One around
+        c is another around the corner: a (x - c) + b (x - c)^2 equals (a - 2 b c) x + b x^2 + (b c - a) c. So
+        all of the first layer is one product.
+        """
         height, width = pixels.shape[-2:]
         first, second, bias = kernels.split([self.hidden * self.inputs, self.hidden, 1], dim=1)
         first = first.unflatten(1, (self.hidden, self.inputs))
-        seen, place = first.split([pixels.shape[1], _PLACES], dim=2)
-        hidden = products(seen, pixels.flatten(2), cells.image)
-        across = _along(width, cells.x, place[..., 0], place[..., 1])
-        down = _along(height, cells.y, place[..., 2], place[..., 3]) + place[..., 4:]
-        hidden = hidden.unflatten(2, (height, width)) + across[:, :, None] + down[..., None]
-        return torch.einsum("nchw,nc->nhw", F.relu(hidden), second) + bias[..., None]
+        seen, (across, bent, down, bowed, constant) = (
+            first[..., : pixels.shape[1]],
+            first[..., pixels.shape[1] :].unbind(-1),
+        )
+        y, x = (place.float()[:, None] / REACH for place in (cells.y, cells.x))
+        constant = constant + (bent * x - across) * x + (bowed * y - down) * y
+        places = (across - 2 * bent * x, bent, down - 2 * bowed * y, bowed, constant)
+        weights = torch.cat([seen, torch.stack(places, dim=-1)], dim=-1)
+        grid = _grid(height, width, pixels.device).expand(len(pixels), -1, -1)
+        hidden = F.relu(products(weights, torch.cat([pixels.flatten(2), grid], dim=1), cells.image))
+        return (second[:, None] @ hidden).squeeze(1).unflatten(1, (height, width)) + bias[..., None]
 
 
 def _at(level: Tensor, cells: Cells, step: int) -> Tensor:
@@ -108,11 +117,11 @@ def _at(level: Tensor, cells: Cells, step: int) -> Tensor:
     return level[cells.image, :, y, x]
 
 
-def _along(length: int, origin: Tensor, slope: Tensor, bend: Tensor) -> Tensor:
-    """Return (N, hidden, length): a parabola along an axis, around each object's cell."""
-    away = (torch.arange(length, device=origin.device) - origin[:, None]).float() / REACH
-    away = away[:, None]
-    return slope[..., None] * away + bend[..., None] * away.square()
+def _grid(height: int, width: int, device: torch.device) -> Tensor:
+    """Return (5, height * width): x, its square, y, its square, and 1, of all cells."""
+    x = (torch.arange(width, device=device) / REACH).expand(height, width)
+    y = (torch.arange(height, device=device) / REACH)[:, None].expand(height, width)
+    return torch.stack([x, x.square(), y, y.square(), torch.ones_like(x)]).flatten(1)
 
 
 class LooksHead(nn.Module):
@@ -128,7 +137,7 @@ class LooksHead(nn.Module):
         self.part = nn.Conv2d(w8, _ROI_CHANNELS, 1)
         layout = _ROI_CHANNELS * _ROI**2 + _OUTLINE**2
         self.embed = nn.Sequential(
-            nn.Linear(w4 + w8 + w16 + 6 + _SHAPE + layout, 2 * config.channels),
+            nn.Linear(w4 + w8 + w16 + 6 + SHAPE + layout, 2 * config.channels),
             nn.ReLU(),
             nn.Linear(2 * config.channels, config.channels),
         )
@@ -174,67 +183,10 @@ def products(left: Tensor, right: Tensor, image: Tensor) -> Tensor:
         right: (B, I, J).
         image: (N,) int64, ascending.
     """
-    if len(right) == 1:
-        return left @ right.squeeze(0)
+    if len(right) == 1:  # one product, in a graph as well
+        return (left.flatten(0, -2) @ right.squeeze(0)).unflatten(0, left.shape[:-1])
     counts = torch.bincount(image, minlength=len(right)).tolist()
     return torch.cat([part @ matrix for part, matrix in zip(left.split(counts), right, strict=True)])
-
-
-def crops(maps: Tensor, shape: Tensor, side: int) -> Tensor:
-    """Return (N, C * side * side): what each of (N, C, h, w) maps shows in its object's box, squashed."""
-    return F.grid_sample(maps, _grid(shape, side), align_corners=False).flatten(1)
-
-
-def crops_of_images(maps: Tensor, image: Tensor, shape: Tensor, side: int) -> Tensor:
-    """Return (N, C * side * side): what (B, C, h, w) maps show in the boxes of N objects, squashed.
-
-    Args:
-        maps: of the images.
-        image: (N,) int64 which of them, ascending.
-        shape: of `shape_of`.
-        side: of the squashed box.
-    """
-    grid = _grid(shape, side)
-    counts = torch.bincount(image, minlength=len(maps)).tolist() if len(maps) > 1 else [len(image)]
-    parts = []
-    for index, boxes in enumerate(grid.split(counts)):
-        seen = F.grid_sample(maps[index : index + 1], boxes.flatten(0, 1)[None], align_corners=False)
-        parts.append(seen[0].unflatten(1, (len(boxes), side)).transpose(0, 1).flatten(1))
-    return torch.cat(parts)
-
-
-def _grid(shape: Tensor, side: int) -> Tensor:
-    """Return (N, side, side, 2) places, x and y in [-1, 1], of a grid over each box."""
-    _, _, left, top, right, bottom, width, height, _ = shape.unbind(1)
-    steps = (torch.arange(side, device=shape.device) + 0.5) * (2 / side) - 1
-    x = (left + right)[:, None] / 2 + steps * (width * _MARGIN)[:, None]
-    y = (top + bottom)[:, None] / 2 + steps * (height * _MARGIN)[:, None]
-    return torch.stack([x[:, None].expand(-1, side, -1), y[:, :, None].expand(-1, -1, side)], dim=-1)
-
-
-def shape_of(masks: Tensor) -> Tensor:
-    """Return the places and sizes of (N, h, w) masks in [0, 1].
-
-    Returns:
-        (N, 9): x, y of the centre, left, top, right, bottom in [-1, 1]; width, height, and the root of the
-        area as shares of the picture.
-    """
-    height, width = masks.shape[-2:]
-    left, right, x = _extent(masks.amax(dim=1), masks.sum(dim=1), width)
-    top, bottom, y = _extent(masks.amax(dim=2), masks.sum(dim=2), height)
-    area = masks.flatten(1).mean(dim=1).sqrt()
-    return torch.stack([x, y, left, top, right, bottom, (right - left) / 2, (bottom - top) / 2, area], dim=1)
-
-
-def _extent(highest: Tensor, total: Tensor, length: int) -> tuple[Tensor, Tensor, Tensor]:
-    """Return where (N, length) masks begin, end, and have their centre."""
-    places = (torch.arange(length, device=total.device) + 0.5) * (2 / length) - 1
-    inside = highest > 0.5
-    half = 1 / length
-    first = torch.where(inside, places - half, 1.0).amin(dim=1)
-    last = torch.where(inside, places + half, -1.0).amax(dim=1)
-    centre = (total * places).sum(dim=1) / (total.sum(dim=1) + _EPSILON)
-    return torch.minimum(first, last), torch.maximum(first, last), centre
 
 
 def upsample(coarse: Tensor, blend: Tensor) -> Tensor:

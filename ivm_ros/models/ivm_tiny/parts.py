@@ -16,7 +16,7 @@ from ivm_ros.models.ivm_tiny.config import TinyConfig
 from ivm_ros.models.ivm_tiny.encoder import Features, normalise
 from ivm_ros.models.ivm_tiny.matcher import Scene, Wanted
 from ivm_ros.models.ivm_tiny.model import TRIED, Asked, Found, IvmTiny, compare, maxima
-from ivm_ros.models.ivm_tiny.objects import REACH, Cells
+from ivm_ros.models.ivm_tiny.objects import Cells
 from ivm_ros.models.ivm_tiny.text import MAX_WORDS
 
 READ = ("s4", "s8", "s16")
@@ -106,35 +106,8 @@ class MasksPart(Part):
     ) -> tuple[Tensor, ...]:
         """Take features, and cells with their probability."""
         features = Features(s4, s8, s16, heat, pixels, pixels, pixels)
-        kernels = self.model.masks.kernels(features, Cells(torch.zeros_like(y), y, x))
-        masks = self.masks(kernels, pixels, y.float() / REACH, x.float() / REACH)
+        masks = self.model.masks(features, Cells(torch.zeros_like(y), y, x))
         return masks, *compare(masks, heat)
-
-    def masks(self, kernels: Tensor, pixels: Tensor, y: Tensor, x: Tensor) -> Tensor:
-        """Return what `MaskHead.masks` does, all that an object's first layer sees in one product.
-
-        A parabola around a cell is another around the corner: a (x - c) + b (x - c)^2 equals
-        (a - 2 b c) x + b x^2 + (b c - a) c.
-        """
-        head, (height, width) = self.model.masks, pixels.shape[-2:]
-        first, second, bias = kernels.split([head.hidden * head.inputs, head.hidden, 1], dim=1)
-        first = first.unflatten(1, (head.hidden, head.inputs))
-        seen = first[..., : pixels.shape[1]]
-        across, bent, down, bowed, constant = first[..., pixels.shape[1] :].unbind(-1)
-        y, x = y[:, None], x[:, None]
-        constant = constant + (bent * x - across) * x + (bowed * y - down) * y
-        places = (across - 2 * bent * x, bent, down - 2 * bowed * y, bowed, constant)
-        weights = torch.cat([seen, torch.stack(places, dim=-1)], dim=-1).flatten(0, 1)
-        hidden = F.relu(weights @ torch.cat([pixels.squeeze(0).flatten(1), _grid(height, width)]))
-        masks = second[:, None] @ hidden.unflatten(0, (-1, head.hidden))
-        return masks.squeeze(1).unflatten(1, (height, width)) + bias[..., None]
-
-
-def _grid(height: int, width: int) -> Tensor:
-    """Return (5, height * width): x, its square, y, its square, and 1, of all cells."""
-    x = (torch.arange(width) / REACH).expand(height, width)
-    y = (torch.arange(height) / REACH)[:, None].expand(height, width)
-    return torch.stack([x, x.square(), y, y.square(), torch.ones_like(x)]).flatten(1)
 
 
 class LooksPart(Part):

@@ -154,7 +154,8 @@ def make_batch(
             image, instances = close_up(image, instances, rng, size)
         elif split == "train":
             image, instances = augment(image, instances, rng)
-        views.append((image, instances, questions(scene.objects, instances, rng, per_view, split)))
+        asked = questions(scene.objects, instances, rng, per_view, split) if per_view else []
+        views.append((image, instances, asked))
     tables = [_classes(scene.objects, config) for scene in scenes]
     seen = [view_objects(instances, rng) for _, instances, _ in views]
     dense = [table[:, instances[2::4, 2::4]] for table, (_, instances, _) in zip(tables, views, strict=True)]

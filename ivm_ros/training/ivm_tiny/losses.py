@@ -101,8 +101,8 @@ def losses(perceived: Perceived, answered: Answered | None, batch: Batch) -> dic
     if answered is not None:
         matches, (targets, anchors) = answered.matches, answered.labels
         terms |= {
-            "target": _pointed(matches.target, targets),
-            "anchor": _pointed(matches.anchor, anchors),
+            "target": pointed(matches.target, targets),
+            "anchor": pointed(matches.anchor, anchors),
             "existence": F.binary_cross_entropy_with_logits(matches.existence, batch.present.float()),
             "words": words(answered.asked, answered.relation, batch),
         }
@@ -144,8 +144,13 @@ def _classes(logits: Tensor, classes: Tensor) -> Tensor:
     return F.cross_entropy(logits.float(), classes, ignore_index=IGNORE, reduction="sum") / known
 
 
-def _pointed(logits: Tensor, labels: Tensor) -> Tensor:
-    """Return the mean over questions of the sum over objects."""
+def pointed(logits: Tensor, labels: Tensor) -> Tensor:
+    """Return the mean over questions of the cross entropies of what is meant, summed over objects.
+
+    Args:
+        logits: (Q, M).
+        labels: (Q, M): 1, 0 or `IGNORE`.
+    """
     counted = labels != IGNORE
     values = F.binary_cross_entropy_with_logits(logits, (labels == 1).float(), reduction="none")
     return (values * counted).sum() / len(labels)

@@ -18,9 +18,7 @@ from ivm_ros.models.ivm_tiny.config import TinyConfig
 from ivm_ros.training.ivm_tiny.data import IGNORE, Batch, ShardPool, make_batch
 from ivm_ros.training.ivm_tiny.instances import ViewObjects, view_objects
 from ivm_ros.training.ivm_tiny.own_pictures import AskedPicture
-
-_TRUE_MASKS = 0.3
-"""Share of the targets that are looked at through the true mask, as in the training before."""
+from ivm_ros.training.ivm_tiny.task import TRUE_MASKS
 
 _Any = TypeVar("_Any", "OwnBatch", Batch)
 
@@ -165,7 +163,7 @@ def _own_batch(pictures: Sequence[AskedPicture], config: TinyConfig) -> OwnBatch
             np.concatenate([np.zeros((0, config.height, config.width), np.bool_), *(s.masks for s in seen)])
         ),
         cells=torch.from_numpy(np.concatenate([np.zeros((0, 2), np.int64), *(s.cells for s in seen)])),
-        shown=torch.tensor([random.random() < _TRUE_MASKS for _ in seen], dtype=torch.bool),
+        shown=torch.tensor([random.random() < TRUE_MASKS for _ in seen], dtype=torch.bool),
         heat=torch.from_numpy(heat),
         targets=torch.from_numpy(targets.reshape(-1, most)),
         blurred=torch.from_numpy(blurred),

@@ -19,7 +19,7 @@ _FALSE = 2
 """Most false objects of a view that the words are matched with as well."""
 _TAKEN_FOR = 0.15
 """Probability above which the background is taken for an object."""
-_TRUE_MASKS = 0.3
+TRUE_MASKS = 0.3
 """Share of the objects that are looked at through the true mask; the others through the found one."""
 _FINE = 2
 """Objects of a view whose masks are made at twice the resolution as well."""
@@ -40,15 +40,15 @@ class TinyTask(nn.Module):
     def forward(self, batch: Batch, rng: Random) -> tuple[Perceived, Answered | None]:
         """Look at a batch, and answer its questions if it has some; all but the encoder is float32."""
         model = self.model
-        images = normalise(batch.images).contiguous(memory_format=torch.channels_last)
+        images = normalise(batch.images)
         with torch.autocast("cpu", torch.bfloat16):
             features = model.image(images)
             dense = self.dense(features)
         features = Features(*(part.float() for part in features))
-        image, cells, true = with_false(features.heat.detach(), batch)
+        image, cells, true = with_false(features.heat.detach(), batch, len(model.config.kinds))
         masks = model.masks(features, Cells(image, cells[:, 0], cells[:, 1]))
         seen = masks.detach().sigmoid()
-        shown = torch.tensor([rng.random() < _TRUE_MASKS for _ in batch.image], dtype=torch.bool)
+        shown = torch.tensor([rng.random() < TRUE_MASKS for _ in batch.image], dtype=torch.bool)
         truth = F.avg_pool2d(batch.masks[shown, None].float(), 4)[:, 0]
         seen[torch.nonzero(true)[:, 0][shown]] = truth
         looks = model.look(features, image, seen)
@@ -76,12 +76,13 @@ class TinyTask(nn.Module):
         )
 
 
-def with_false(heat: Tensor, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
+def with_false(heat: Tensor, batch: Batch, background: int) -> tuple[Tensor, Tensor, Tensor]:
     """Add places of the background that are taken for objects.
 
     Args:
         heat: (B, h, w) logits.
         batch: with N objects.
+        background: its class among the kinds.
 
     Returns:
         (N + F,) view of each, ascending; (N + F, 2) cells; (N + F,) which are true. The true ones of a view
@@ -89,8 +90,8 @@ def with_false(heat: Tensor, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
     """
     probability = heat.sigmoid()
     highest = F.max_pool2d(probability[:, None], 5, stride=1, padding=2)[:, 0]
-    background = (batch.kinds == batch.kinds.max()) & (batch.heat == 0)
-    wrong = torch.where((probability >= highest) & background, probability, 0.0).flatten(1)
+    empty = (batch.kinds == background) & (batch.heat == 0)
+    wrong = torch.where((probability >= highest) & empty, probability, 0.0).flatten(1)
     values, places = wrong.topk(_FALSE, dim=1)
     views = torch.arange(len(heat))[:, None].expand_as(places)
     taken = values > _TAKEN_FOR

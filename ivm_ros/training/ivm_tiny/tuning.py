@@ -12,10 +12,9 @@ from torch import Tensor, nn
 
 from ivm_ros.models.ivm_tiny.encoder import Features, ImageEncoder, normalise
 from ivm_ros.models.ivm_tiny.model import IvmTiny
-from ivm_ros.models.ivm_tiny.objects import Cells, upsample
+from ivm_ros.models.ivm_tiny.objects import Cells, Looks, upsample
 from ivm_ros.training.ivm_tiny.candidates import candidates
-from ivm_ros.training.ivm_tiny.data import IGNORE
-from ivm_ros.training.ivm_tiny.losses import heat_loss, losses, total
+from ivm_ros.training.ivm_tiny.losses import heat_loss, losses, pointed, total
 from ivm_ros.training.ivm_tiny.own_batch import OwnBatch
 from ivm_ros.training.ivm_tiny.task import TinyTask
 from ivm_ros.training.losses import dice
@@ -65,7 +64,7 @@ class TuningTask(nn.Module):
 
     def forward(self, batch: OwnBatch) -> dict[str, Tensor]:
         """Return the loss and its terms, in float32; the encoder computes in the precision that is set."""
-        images = _pixels(batch.images)
+        images = normalise(batch.images)
         features = Features(*(part.float() for part in self.model.image(images)))
         with torch.no_grad():
             before = self._encoder_before(images.device)(images).heat.float()
@@ -104,19 +103,17 @@ def own_losses(model: IvmTiny, features: Features, before: Tensor, batch: OwnBat
     masks = model.masks(features, Cells(batch.image, batch.cells[:, 0], batch.cells[:, 1]))
     found = candidates(model, features, batch, masks.detach())
     looks = model.look(features, found.image, found.masks)
-    looks = type(looks)(*(part.detach() for part in looks))  # what things look like is not what words teach
+    looks = Looks(*(part.detach() for part in looks))  # what things look like is not what words teach
     scene = model.matcher.arrange(looks, found.sure, found.image, len(batch.images))
     matches = model.match(scene, model.read(batch.texts))
     truth = F.avg_pool2d(batch.masks[:, None].float(), 4)[:, 0]
     count = max(1, len(masks))
-    counted = found.labels != IGNORE
-    said = F.binary_cross_entropy_with_logits(matches.target, (found.labels == 1).float(), reduction="none")
     return {
         "heat": heat_loss(features.heat, torch.where(batch.heat > 0, batch.heat, before.sigmoid())),
         "mask": _pixel_loss(masks, truth, count),
         "dice": _dice(masks, truth) / count,
         "fine": _fine(masks, features, batch),
-        "target": (said * counted).sum() / len(batch.texts),
+        "target": pointed(matches.target, found.labels),
         "existence": F.binary_cross_entropy_with_logits(matches.existence, batch.present.float()),
     }
 
@@ -147,7 +144,3 @@ def _view_loss(task: TinyTask, batch: OwnBatch) -> Tensor:
         terms = losses(perceived, answered, batch.views)
     del terms["dense"]
     return total(terms)
-
-
-def _pixels(images: Tensor) -> Tensor:
-    return normalise(images).contiguous(memory_format=torch.channels_last)
