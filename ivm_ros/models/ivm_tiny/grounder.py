@@ -207,8 +207,8 @@ def load(
         engine: auto, torch or onnx. "auto" is onnx on a CPU where the extra is installed, for which there are
             graphs in the package; else torch.
         precision: of the encoder: float32, or bfloat16, with which probabilities differ a little (by how much
-            says `ivm-ros bench tiny`), and which is faster with PyTorch where the processor multiplies it itself
-            (AVX512-BF16, AMX, GPUs).
+            says `ivm-ros bench tiny`), and which is faster with PyTorch where the processor multiplies it
+            itself (AVX512-BF16, AMX, GPUs).
         provider: of the engine onnx: auto, cpu, cuda or tensorrt.
 
     Raises:
