@@ -82,7 +82,10 @@ class IvmTiny(nn.Module):
     def find(self, features: Features) -> Found:
         """Return the objects of one picture."""
         cells, heat = strongest(maxima(features.heat))
-        masks = self.masks(features, cells)
+        return self.choose(self.masks(features, cells), heat)
+
+    def choose(self, masks: Tensor, heat: Tensor) -> Found:
+        """Return one mask of each object, of (N, h, w) logits and the (N,) heat of their cells."""
         sure, overlap = compare(masks, heat)
         kept = self.keep(sure, overlap)
         return Found(masks[kept], sure[kept])

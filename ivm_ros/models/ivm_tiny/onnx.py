@@ -22,7 +22,7 @@ from ivm_ros.models.ivm_tiny.config import TinyConfig
 from ivm_ros.models.ivm_tiny.encoder import fold_batch_norms
 from ivm_ros.models.ivm_tiny.files import WEIGHTS, Logits, load_weights
 from ivm_ros.models.ivm_tiny.matcher import Scene
-from ivm_ros.models.ivm_tiny.model import Asked, Found, IvmTiny, strongest
+from ivm_ros.models.ivm_tiny.model import Asked, IvmTiny, strongest
 from ivm_ros.models.ivm_tiny.network import Seen
 from ivm_ros.models.ivm_tiny.objects import upsample
 from ivm_ros.models.ivm_tiny.parts import PARTS, READ, SCENE, example, graphs, said
@@ -66,21 +66,21 @@ class OnnxEngine:
     def __init__(self, model: IvmTiny, graphs: Path, device: torch.device, provider: str = "auto") -> None:
         fold_batch_norms(model)
         self.model = model  # keeps the weights alive: graphs without any read them where they are
-        self._picture, self._masks, self._looks, self._words = _open(model, graphs, device, provider)
+        self._picture, self._masks, self._looks, self._words = open_graphs(model, graphs, device, provider)
 
     def see(self, picture: Image) -> Seen:
         """Find the objects of a picture."""
         seen = self._picture({"picture": picture})
         read = {name: seen[name] for name in READ}
         cells, heat = strongest(torch.from_numpy(seen["maxima"]))
-        places = {"y": cells.y.numpy(), "x": cells.x.numpy(), "heat": heat.numpy()}
+        places = {"y": cells.y.numpy(), "x": cells.x.numpy()}
         tried = self._masks({**read, "pixels": seen["pixels"], **places})
-        kept = self.model.keep(*(torch.from_numpy(tried[name]) for name in ("sure", "overlap")))
-        masks, sure = tried["masks"][kept], tried["sure"][kept]
-        scene = self._looks({**read, "paint": seen["paint"], "masks": masks, "sure": sure})
-        there = torch.ones(1, len(kept), dtype=torch.bool)
+        found = self.model.choose(torch.from_numpy(tried["masks"]), heat)
+        objects = {"masks": found.masks.numpy(), "sure": found.sure.numpy()}
+        scene = self._looks({**read, "paint": seen["paint"], **objects})
+        there = torch.ones(1, len(found.sure), dtype=torch.bool)
         return Seen(
-            Found(torch.from_numpy(masks), torch.from_numpy(sure)),
+            found,
             Scene(**{name: torch.from_numpy(scene[name]) for name in SCENE}, there=there),
             torch.from_numpy(seen["blend"]),
         )
@@ -97,7 +97,10 @@ class OnnxEngine:
         return logits
 
 
-def _open(model: IvmTiny, folder: Path, device: torch.device, provider: str) -> list[OnnxGraph]:
+def open_graphs(
+    model: IvmTiny, folder: Path, device: torch.device, provider: str = "auto"
+) -> list[OnnxGraph]:
+    """Open the graphs of a folder, one for each of `PARTS`; arguments as of `OnnxEngine`."""
     lacking = json.loads((folder / INDEX).read_text())["weights"]
     state = _state(model)
     return [

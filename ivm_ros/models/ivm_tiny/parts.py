@@ -1,7 +1,7 @@
 """ivm-tiny cut into what graphs compute: a picture, masks, looks, words.
 
 Between them Python chooses, by numbers that no graph knows in advance: which cells are tried, which masks
-are kept.
+are kept. No graph has a threshold in it, so that its results differ little from PyTorch's, and never jump.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from ivm_ros.grounding import MAX_INSTRUCTIONS
 from ivm_ros.models.ivm_tiny.config import TinyConfig
 from ivm_ros.models.ivm_tiny.encoder import Features, normalise
 from ivm_ros.models.ivm_tiny.matcher import Scene, Wanted
-from ivm_ros.models.ivm_tiny.model import TRIED, Asked, Found, IvmTiny, compare, maxima
+from ivm_ros.models.ivm_tiny.model import TRIED, Asked, Found, IvmTiny, maxima
 from ivm_ros.models.ivm_tiny.objects import Cells
 from ivm_ros.models.ivm_tiny.text import MAX_WORDS
 
@@ -50,8 +50,8 @@ def graphs(config: TinyConfig) -> tuple[GraphSpec, ...]:
         ),
         GraphSpec(
             "masks",
-            (*read, pixels, Port("y", (tried,)), Port("x", (tried,)), Port("heat", (tried,))),
-            ("masks", "sure", "overlap"),
+            (*read, pixels, Port("y", (tried,)), Port("x", (tried,))),
+            ("masks",),
         ),
         GraphSpec("looks", (*read, paint, Port("masks", (kept, *at4)), Port("sure", (kept,))), SCENE),
         GraphSpec(
@@ -102,12 +102,11 @@ class MasksPart(Part):
     """Masks of the cells that are tried."""
 
     def forward(
-        self, s4: Tensor, s8: Tensor, s16: Tensor, pixels: Tensor, y: Tensor, x: Tensor, heat: Tensor
-    ) -> tuple[Tensor, ...]:
-        """Take features, and cells with their probability."""
-        features = Features(s4, s8, s16, heat, pixels, pixels, pixels)
-        masks = self.model.masks(features, Cells(torch.zeros_like(y), y, x))
-        return masks, *compare(masks, heat)
+        self, s4: Tensor, s8: Tensor, s16: Tensor, pixels: Tensor, y: Tensor, x: Tensor
+    ) -> tuple[Tensor]:
+        """Take features, and cells."""
+        features = Features(s4, s8, s16, pixels, pixels, pixels, pixels)
+        return (self.model.masks(features, Cells(torch.zeros_like(y), y, x)),)
 
 
 class LooksPart(Part):
@@ -172,11 +171,11 @@ def example(model: IvmTiny, size: Size) -> dict[str, Tensor]:
     texts = max(texts, 2) if size == "high" else texts
     asked = model.read([" ".join(["cup"] * max(1, words - 2 - index)) for index in range(texts)])
     features = model.image(normalise(picture[None]))
-    (height, width), (tried,), kept = features.heat.shape[-2:], ports["heat"], ports["masks"][0]
+    (height, width), (tried,), kept = features.heat.shape[-2:], ports["y"], ports["masks"][0]
     y, x = (torch.randint(0, end, (tried,), generator=generator) for end in (height, width))
-    heat = torch.rand(tried, generator=generator)
+    sure = torch.rand(kept, generator=generator)
     masks = torch.randn(kept, height, width, generator=generator)
-    scene = model.describe(features, Found(masks, heat[:kept]))
+    scene = model.describe(features, Found(masks, sure))
     seen = dict(zip(SCENE, scene, strict=False))
-    places = {"y": y, "x": x, "heat": heat, "masks": masks, "sure": heat[:kept]}
+    places = {"y": y, "x": x, "masks": masks, "sure": sure}
     return {"picture": picture, **features._asdict(), **places, **seen, **said(asked)}
