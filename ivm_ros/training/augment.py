@@ -21,13 +21,19 @@ def close_up(image: Pixels, instances: Pixels, rng: Random, size: tuple[int, int
     return _finish(*_crop(image, instances, centre, rng.uniform(0.4, 0.85), rng, size), rng)
 
 
-def augment(image: Pixels, instances: Pixels, rng: Random) -> tuple[Pixels, Pixels]:
+def augment(image: Pixels, instances: Pixels, rng: Random, whole: float = 0.2) -> tuple[Pixels, Pixels]:
     """Return a randomly changed (H, W, 3) RGB view and its (H, W) instance map, at the same size.
 
-    Half of the views are zoomed in on an object, so that shapes are seen large. Colours keep their names:
-    brightness, contrast and white balance move, hue does not.
+    Of those views that are not shown whole most are zoomed in on an object, so that shapes are seen large.
+    Colours keep their names: brightness, contrast and white balance move, hue does not.
+
+    Args:
+        image: view.
+        instances: its map.
+        rng: decides everything.
+        whole: share of the views that are shown whole.
     """
-    draw = rng.random()
+    draw = rng.random() * 0.8 / max(1 - whole, 1e-9)
     if draw < 0.5:
         image, instances = _crop(image, instances, _object(instances, rng), rng.uniform(0.35, 0.7), rng)
     elif draw < 0.8:

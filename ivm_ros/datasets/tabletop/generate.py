@@ -1,6 +1,6 @@
 """Scenes in bulk: the training store, rendered by several processes and resumable.
 
-python -m ivm_ros.datasets.tabletop.generate STORE --scenes 12000 --workers 2
+python -m ivm_ros.datasets.tabletop.generate STORE --scenes 6000 --apart 5 --scale 2 --workers 2
 """
 
 from __future__ import annotations
@@ -41,6 +41,7 @@ WORDINGS = ("usual", "paraphrased")
 SHARD_SCENES = 250
 FOLDER_CHUNK = 25
 STORE_SIZE = (256, 192)
+"""(width, height) of the views of a store, and of those that questions are decided on."""
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
@@ -80,19 +81,30 @@ def _results(
                 yield pending.pop(future), future.result()
 
 
-def _render_shard(task: tuple[Path, range]) -> None:
+@dataclass(frozen=True)
+class _ShardTask:
+    stem: Path
+    seeds: range
+    size: tuple[int, int]
+
+
+def _render_shard(task: _ShardTask) -> None:
     from .renderer import VIEWS, TabletopRenderer
 
-    stem, seeds = task
-    renderer = TabletopRenderer(STORE_SIZE)
+    seeds = task.seeds
+    renderer = TabletopRenderer(task.size)
     try:
         scenes = [scene for seed in seeds for scene in renderer.render(seed)]
     finally:
         renderer.close()
-    write_shard(stem, scenes, [seed for seed in seeds for _ in range(VIEWS)], [*range(VIEWS)] * len(seeds))
+    write_shard(
+        task.stem, scenes, [seed for seed in seeds for _ in range(VIEWS)], [*range(VIEWS)] * len(seeds)
+    )
 
 
-def write_store(folder: Path, split: str, scenes: int, workers: int = 1) -> list[Path]:
+def write_store(
+    folder: Path, split: str, scenes: int, workers: int = 1, apart: int = 1, scale: int = 1
+) -> list[Path]:
     """Render scenes into shards and return the stems of all that the split now has.
 
     Finished shards are kept, so that an interrupted call can be repeated, and can be read while it goes on.
@@ -102,16 +114,26 @@ def write_store(folder: Path, split: str, scenes: int, workers: int = 1) -> list
         split: "train", "validation" or "test"; each has seeds of its own.
         scenes: how many, rounded up to whole shards; each gives two views.
         workers: processes.
+        apart: of a scene's seed from the next. Scenes whose seeds are near share a pool of objects, so that
+            5 gives five times the objects.
+        scale: of the views, times `STORE_SIZE`.
+
+    Raises:
+        ValueError: the split has not so many seeds.
     """
+    seeds = SPLITS[split]
+    shards = -(-scenes // SHARD_SCENES)
+    if shards * SHARD_SCENES * apart > len(seeds):
+        raise ValueError(f"expected at most {len(seeds) // apart} scenes {apart} apart, got {scenes}")
     folder.mkdir(parents=True, exist_ok=True)
-    starts = range(0, scenes, SHARD_SCENES)
-    first = SPLITS[split].start
+    step = SHARD_SCENES * apart
     wanted = {
-        folder / f"{split}-{start // SHARD_SCENES:05d}": range(first + start, first + start + SHARD_SCENES)
-        for start in starts
+        folder / f"{split}-{shard:05d}": seeds[shard * step : (shard + 1) * step : apart]
+        for shard in range(shards)
     }
     finished = set(complete_shards(folder))
-    missing = [(stem, seeds) for stem, seeds in wanted.items() if stem not in finished]
+    size = STORE_SIZE[0] * scale, STORE_SIZE[1] * scale
+    missing = [_ShardTask(stem, seeds, size) for stem, seeds in wanted.items() if stem not in finished]
     for _ in in_processes(_render_shard, missing, workers, f"rendering {split} shards"):
         pass  # each shard is on disk when it is done
     return [stem for stem in complete_shards(folder) if stem.name.startswith(f"{split}-")]
@@ -248,11 +270,13 @@ def main(
     scenes: Annotated[int, typer.Option(min=1, help="scenes; each gives two views")] = 12_000,
     split: Annotated[str, typer.Option(help="train, validation or test")] = "train",
     workers: Annotated[int, typer.Option(min=1, help="processes")] = 1,
+    apart: Annotated[int, typer.Option(min=1, help="seeds from scene to scene; more are more objects")] = 1,
+    scale: Annotated[int, typer.Option(min=1, max=8, help="of the views, times 256x192")] = 1,
 ) -> None:
     """Render a training store."""
     if split not in SPLITS:
         raise typer.BadParameter(f"expected one of {', '.join(SPLITS)}, got {split!r}")
-    stems = write_store(folder, split, scenes, workers)
+    stems = write_store(folder, split, scenes, workers, apart, scale)
     print(f"{len(stems)} shards of {2 * SHARD_SCENES} views in {folder}")
 
 

@@ -113,7 +113,7 @@ def _unique(view: View, rng: Random, kinds: set[str] | None = None) -> tuple[See
     return None
 
 
-def _related(view: View, rng: Random, absent: bool = False) -> Question | None:
+def _related(view: View, rng: Random, split: str, absent: bool = False) -> Question | None:
     found = _unique(view, rng)
     if found is None:
         return None
@@ -134,13 +134,13 @@ def _related(view: View, rng: Random, absent: bool = False) -> Question | None:
     matching, unclear = judged
     if absent == bool(matching) or (absent and (unclear or perhaps)):
         return None
-    text = phrases.related(wanted, relation, anchor_words, rng)
+    text = phrases.related(wanted, relation, anchor_words, rng, split)
     ignored = _ids([*perhaps, *unclear])
     tag = "absent" if absent else "relation"
     return Question(text, _ids(matching), anchor.item.instance, tag, ignored, wanted, anchor_words, relation)
 
 
-def _superlative(view: View, rng: Random) -> Question | None:
+def _superlative(view: View, rng: Random, split: str) -> Question | None:
     if len(view.clear) < 2:
         return None
     wanted = _describe(
@@ -155,13 +155,12 @@ def _superlative(view: View, rng: Random) -> Question | None:
     first = foremost(name, sure)
     if first is None:
         return None
-    return Question(
-        phrases.superlative(name, wanted, rng), _ids([first]), None, "relation", (), wanted, None, name
-    )
+    text = phrases.superlative(name, wanted, rng, split)
+    return Question(text, _ids([first]), None, "relation", (), wanted, None, name)
 
 
-def _relation(view: View, rng: Random) -> Question | None:
-    return _superlative(view, rng) if rng.random() < 0.25 else _related(view, rng)
+def _relation(view: View, rng: Random, split: str) -> Question | None:
+    return _superlative(view, rng, split) if rng.random() < 0.25 else _related(view, rng, split)
 
 
 def _placed(view: View, rng: Random, split: str) -> Question | None:
@@ -194,7 +193,7 @@ def _swapped(item: SceneObject, rng: Random) -> Description:
 def _absent(view: View, rng: Random, split: str) -> Question | None:
     draw = rng.random()
     if draw < 0.2:
-        return _related(view, rng, absent=True)
+        return _related(view, rng, split, absent=True)
     if draw < 0.36 or not view.clear:
         return _strange(rng, split)
     if draw < 0.44:
@@ -224,6 +223,7 @@ _MIX = (
     ("colour", 0.08),
     ("several", 0.07),
 )
+_REQUESTED = {"train": 0.5, "validation": 0.35}  # share of phrases that become requests
 _TRIES = 8
 
 
@@ -232,8 +232,9 @@ def _make(tag: str, view: View, rng: Random, split: str) -> Question | None:
         return _absent(view, rng, split)
     if tag in ("attribute", "kind") and rng.random() < 0.25:
         return _placed(view, rng, split)
+    if tag == "relation":
+        return _relation(view, rng, split)
     makers = {
-        "relation": _relation,
         "attribute": _attribute,
         "kind": _kind,
         "colour": _colour,
@@ -245,7 +246,7 @@ def _make(tag: str, view: View, rng: Random, split: str) -> Question | None:
 def _dressed(question: Question, rng: Random, split: str) -> Question:
     """Turn some of the phrases into requests, and type them as people do."""
     text, tag = question.text, question.tag
-    if tag != "verb" and rng.random() < 0.35:
+    if tag != "verb" and rng.random() < _REQUESTED[split]:
         text = phrases.request(text, rng, split)
         tag = "verb" if tag in ("kind", "attribute") else tag
     return replace(question, text=phrases.scribble(text, rng) if split == "train" else text, tag=tag)

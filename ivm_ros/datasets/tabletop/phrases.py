@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from random import Random
 
+from ivm_ros.datasets.tabletop import manners
 from ivm_ros.datasets.tabletop.vocabulary import COLORS, KINDS, MATERIALS, SIZES
 
 
@@ -55,8 +59,10 @@ SUPERLATIVES: dict[str, tuple[str, ...]] = {
 }
 """One of several that fit, by where it is in the picture."""
 
-_UNKNOWN_VERBS = 0.2
-"""Share of requests in training that use a made-up verb, so that verbs never heard do no harm."""
+_MANNERED = 0.6
+"""Share of requests in training that `manners` makes; of relations and superlatives, its own words."""
+_MISTYPED = 0.12
+"""Share of texts in training that lack a letter, or have two swapped."""
 
 _GENERIC = ("thing", "object", "item", "one")
 _PLURALS = {
@@ -127,6 +133,28 @@ def plural(noun: str) -> str:
     return _PLURALS.get(noun, noun if noun.endswith("s") else noun + "s")
 
 
+@lru_cache(maxsize=1)
+def named_in_training() -> frozenset[str]:
+    """Return all words of training that say what is meant, or where it is, in the singular and the plural."""
+    names = [name for table in (KINDS, COLORS, MATERIALS, SIZES) for each in table.values() for name in each]
+    places = [text for table in (RELATIONS, SUPERLATIVES) for each in table.values() for text in each]
+    return _words([*names, *map(plural, names), *places]) - {"the", "of", "to", "is", "at", "in"}
+
+
+@lru_cache(maxsize=1)
+def said_in_training() -> frozenset[str]:
+    """Return all words of the wordings of training but for made-up ones."""
+    tables = (manners.MORE_RELATIONS, manners.MORE_SUPERLATIVES)
+    texts = [text for table in tables for each in table.values() for text in each]
+    strangers = [*_GENERIC, *_STRANGERS["train"]]
+    texts += [*manners.TEXTS, *_REQUESTS["train"], *_PLACEMENTS["train"], *strangers, *map(plural, strangers)]
+    return named_in_training() | _words(["the a that all every of to is at in which", *texts])
+
+
+def _words(texts: Iterable[str]) -> frozenset[str]:
+    return frozenset(re.findall(r"[a-z]+", " ".join(texts)))
+
+
 def stranger(rng: Random, split: str) -> str:
     """Return a noun that no object of the vocabulary has."""
     return rng.choice(_STRANGERS[split])
@@ -167,41 +195,39 @@ def several(description: Description, rng: Random) -> str:
     )
 
 
-def superlative(name: str, description: Description, rng: Random) -> str:
+def superlative(name: str, description: Description, rng: Random, split: str) -> str:
     """Return a phrase such as "the leftmost cup"; `name` is of `SUPERLATIVES`."""
-    return rng.choice(SUPERLATIVES[name]).format(noun(description, rng))
+    more = manners.MORE_SUPERLATIVES[name] if split == "train" else ()
+    return _either(SUPERLATIVES[name], more, rng).format(noun(description, rng))
 
 
-def related(target: Description, relation: str, anchor: Description, rng: Random) -> str:
+def related(target: Description, relation: str, anchor: Description, rng: Random, split: str) -> str:
     """Return a phrase such as "the cup left of the plate"; `relation` is of `RELATIONS`."""
-    middle = rng.choice(("", "", "", "that is ", "which is "))
+    train = split == "train"
+    middle = manners.link(rng) if train else rng.choice(("", "", "", "that is ", "which is "))
     anchor_words = noun(anchor, rng)
-    return f"the {noun(target, rng)} {middle}{rng.choice(RELATIONS[relation])} the {anchor_words}"
+    more = manners.MORE_RELATIONS[relation] if train else ()
+    return f"the {noun(target, rng)} {middle}{_either(RELATIONS[relation], more, rng)} the {anchor_words}"
 
 
 def request(phrase: str, rng: Random, split: str) -> str:
-    """Wrap a noun phrase in a request: "pick up the red cup"; in training sometimes with an unknown verb."""
-    if split == "train" and rng.random() < _UNKNOWN_VERBS:
-        return f"{_unknown_verb(rng)} {rng.choice(('', '', 'up ', 'over ', 'for ', 'at '))}{phrase}"
+    """Wrap a noun phrase in a request: "pick up the red cup"; in training most are of `manners`."""
+    if split == "train" and rng.random() < _MANNERED:
+        return manners.carry(phrase, rng)
     return rng.choice(_REQUESTS[split]).format(phrase)
 
 
 def placement(phrase: str, place: str, rng: Random, split: str) -> str:
-    """Return a request to put one thing somewhere: "put the duck in the pot"; as for verbs, see `request`."""
-    if split == "train" and rng.random() < _UNKNOWN_VERBS:
-        middle = rng.choice(("into", "onto", "down on", "to", "down in"))
-        return f"{_unknown_verb(rng)} {phrase} {middle} {place}"
+    """Return a request to put one thing somewhere; in training sometimes with a made-up verb."""
+    if split == "train" and rng.random() < _MANNERED / 2:
+        middle = rng.choice(("into", "onto", "down on", "to", "down in", "over to", "in", "on", "inside of"))
+        return f"{manners.made_up(rng)} {phrase} {middle} {place}"
     return rng.choice(_PLACEMENTS[split]).format(phrase, place)
-
-
-def _unknown_verb(rng: Random) -> str:
-    syllables = (rng.choice("bcdfghklmnprstvw") + rng.choice("aeiou") for _ in range(rng.randint(1, 3)))
-    return "".join(syllables) + rng.choice(("", "t", "n", "ck", "ll", "ve", "sh"))
 
 
 def scribble(text: str, rng: Random) -> str:
     """Return the text as people type it: other case, a full stop, a missing or swapped letter."""
-    if rng.random() < 0.05 and len(text) > 6:
+    if rng.random() < _MISTYPED and len(text) > 6:
         at = rng.randrange(1, len(text) - 2)
         text = text[:at] + (
             text[at + 1 :] if rng.random() < 0.5 else text[at + 1] + text[at] + text[at + 2 :]
@@ -209,6 +235,10 @@ def scribble(text: str, rng: Random) -> str:
     style = rng.random()
     text = text.capitalize() if style < 0.15 else text.upper() if style < 0.18 else text
     return text + rng.choice((".", "!", " please")) if rng.random() < 0.1 else text
+
+
+def _either(usual: tuple[str, ...], more: tuple[str, ...], rng: Random) -> str:
+    return rng.choice(more if more and rng.random() < _MANNERED else usual)
 
 
 def _synonym(names: tuple[str, ...], rng: Random) -> str:

@@ -53,8 +53,16 @@ _OTHER_WORDS: dict[str, str] = {
     "small": "smaller smallest miniature",
     "large": "larger largest bigger biggest huge",
     "behind": "beyond",
+    "back": "rear background backside",
+    "front": "ahead foreground",
     "near": "nearby adjacent",
+    "beside": "alongside",
     "on": "atop upon",
+    "left": "leftward leftwards lefthand",
+    "right": "rightward rightwards righthand",
+    "leftmost": "leftermost",
+    "nearest": "foremost frontmost nearer",
+    "farthest": "hindmost backmost rearmost farther remotest",
 }
 
 READ_AS: dict[str, str] = {other: word for word, others in _OTHER_WORDS.items() for other in others.split()}

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from ivm_ros.models.ivm_tiny.lexicon import read_as
+from ivm_ros.models.ivm_tiny.spelling import corrected
 from ivm_ros.models.layers.two_way import MLP, Attention
 
 _WORD = re.compile(r"\w+")
@@ -20,10 +21,13 @@ MAX_WORDS = 32
 
 
 def words(text: str) -> list[str]:
-    """Split into at most `MAX_WORDS` lower-case words without accents and punctuation; see `lexicon`."""
+    """Split into at most `MAX_WORDS` lower-case words without accents and punctuation.
+
+    Mistyped ones are mended, see `spelling`; other words for the same are replaced, see `lexicon`.
+    """
     decomposed = unicodedata.normalize("NFKD", text.casefold())
     plain = "".join(character for character in decomposed if not unicodedata.combining(character))
-    return [read_as(word) for word in _WORD.findall(plain.replace("_", " "))[:MAX_WORDS]]
+    return [read_as(corrected(word)) for word in _WORD.findall(plain.replace("_", " "))[:MAX_WORDS]]
 
 
 @lru_cache(maxsize=8192)
