@@ -49,6 +49,11 @@ def fold_batch_norms(module: nn.Module) -> None:
             part.fold()
 
 
+def double(x: Tensor) -> Tensor:
+    """Map (B, C, H, W) to (B, C, 2 H, 2 W), each value four times."""
+    return F.interpolate(x, scale_factor=2.0, mode="nearest")
+
+
 class Features(NamedTuple):
     """What the encoder knows of B images, before any words.
 
@@ -58,7 +63,6 @@ class Features(NamedTuple):
         s16: (B, C16, H / 16, W / 16) features.
         heat: (B, H / 4, W / 4) logits that a cell is well inside an object.
         pixels: (B, P, H / 4, W / 4) features that masks are made of.
-        blend: (B, 9, 4, H / 4, W / 4) weights: how four sub-pixels mix their cell's 3x3 neighbours.
         paint: (B, 3, H / 4, W / 4) mean colour of the cells, as `normalise` gives it.
     """
 
@@ -67,7 +71,6 @@ class Features(NamedTuple):
     s16: Tensor
     heat: Tensor
     pixels: Tensor
-    blend: Tensor
     paint: Tensor
 
 
@@ -91,7 +94,6 @@ class ImageEncoder(nn.Module):
         self.merge4 = ConvUnit(w4, w4)
         self.heat = nn.Sequential(ConvUnit(w4, w2), nn.Conv2d(w2, 1, 1))
         self.pixels = nn.Conv2d(w4, pixels, 3, padding=1)
-        self.blend = nn.Conv2d(w4, 9 * 4, 1)
         nn.init.constant_(self.heat[1].bias, -3.0)  # type: ignore[arg-type]
 
     def forward(self, images: Tensor) -> Features:
@@ -103,7 +105,6 @@ class ImageEncoder(nn.Module):
             s16=s16,
             heat=self.heat(s4)[:, 0],
             pixels=self.pixels(s4),
-            blend=self.blend(s4).float().unflatten(1, (9, 4)).softmax(dim=1),
             paint=F.avg_pool2d(images, 4),
         )
 
@@ -112,12 +113,8 @@ class ImageEncoder(nn.Module):
         x4 = self.stage4(images)
         x8 = self.stage8(x4)
         s16 = self.stage16(x8)
-        s8 = self.merge8(x8 + _double(self.down_from_16(s16)))
-        return self.merge4(x4 + _double(self.down_from_8(s8))), s8, s16
-
-
-def _double(x: Tensor) -> Tensor:
-    return F.interpolate(x, scale_factor=2.0, mode="nearest")
+        s8 = self.merge8(x8 + double(self.down_from_16(s16)))
+        return self.merge4(x4 + double(self.down_from_8(s8))), s8, s16
 
 
 def normalise(images: Tensor) -> Tensor:

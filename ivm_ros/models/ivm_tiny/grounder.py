@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 import torch
 
 from ivm_ros.grounding import Grounder, Grounding, Heatmap, Image, Target, check_image, check_instruction
@@ -19,9 +19,6 @@ from ivm_ros.models.ivm_tiny.model import IvmTiny
 from ivm_ros.models.ivm_tiny.network import Seen, TinyNetwork, TorchEngine
 
 __all__ = ["WEIGHTS", "Calibration", "TinyFeatures", "TinyGrounder", "load", "load_weights", "save_weights"]
-
-_NOTHING = -4.0
-"""Logit of a pixel under which it is surely outside of a mask."""
 
 _FAINT = 0.02
 """Probability under which an object is left out of the heatmap."""
@@ -84,7 +81,7 @@ class TinyGrounder(Grounder):
         shrinks = width >= config.width and height >= config.height
         interpolation = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
         small = cv2.resize(image, (config.width, config.height), interpolation=interpolation)
-        return TinyFeatures(self.network.see(small), (width, height))
+        return TinyFeatures(self.network.see(small, image), (width, height))
 
     def ground(self, features: TinyFeatures, instruction: str) -> Grounding:
         """Return where `instruction` points to."""
@@ -124,8 +121,11 @@ class TinyGrounder(Grounder):
     def _draw(self, features: TinyFeatures, objects: Sequence[int]) -> dict[int, Piece]:
         if not objects:
             return {}
-        drawn = self.network.draw(features.seen, objects)
-        return {number: piece_of(each, features.size) for number, each in zip(objects, drawn, strict=True)}
+        seen = features.seen
+        drawn = self.network.draw(seen, objects)
+        return {
+            number: piece_of(each, seen.windows[number]) for number, each in zip(objects, drawn, strict=True)
+        }
 
     def _target(self, piece: Piece, score: float, text: str, size: tuple[int, int]) -> Target | None:
         mask = np.zeros(size[::-1], np.bool_)
@@ -169,25 +169,13 @@ def _meant(chances: Logits, threshold: float) -> list[int]:
     return [number for number in order if chances[number] >= threshold] or order[:1]
 
 
-def piece_of(logits: Logits, size: tuple[int, int]) -> Piece:
-    """Return the mask of (h, w) logits at a (width, height), in the box that is not surely outside of it."""
-    x, y, w, h = cv2.boundingRect((logits > _NOTHING).view(np.uint8))
-    scale_x, scale_y = size[0] / logits.shape[1], size[1] / logits.shape[0]
-    margin = 2 if w else 0
-    x0, y0 = int(max(0, x - margin) * scale_x), int(max(0, y - margin) * scale_y)
-    x1 = min(size[0], math.ceil((x + w + margin) * scale_x))
-    y1 = min(size[1], math.ceil((y + h + margin) * scale_y))
-    box = np.s_[y0:y1, x0:x1]
-    if not w:
-        return Piece(box, np.zeros((y1 - y0, x1 - x0), np.float32))
-    # the places of whole pixels, so that a piece is what the whole would be there
-    matrix = np.array([[scale_x, 0, 0.5 * scale_x - 0.5 - x0], [0, scale_y, 0.5 * scale_y - 0.5 - y0]])
-    heat: Heatmap = cv2.warpAffine(
-        -logits, matrix, (x1 - x0, y1 - y0), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
-    )
+def piece_of(logits: Logits, window: npt.NDArray[np.int64]) -> Piece:
+    """Return the mask of (h, w) logits in a window of the picture: left, top, right, bottom."""
+    left, top, right, bottom = window.tolist()
+    heat: Heatmap = cv2.resize(-logits, (right - left, bottom - top), interpolation=cv2.INTER_LINEAR)
     cv2.exp(heat, heat)
     heat += 1.0
-    return Piece(box, np.reciprocal(heat, out=heat))
+    return Piece(np.s_[top:bottom, left:right], np.reciprocal(heat, out=heat))
 
 
 def load(

@@ -16,8 +16,9 @@ from torch import Tensor, nn
 
 from ivm_ros.models.ivm_tiny.config import TinyConfig
 from ivm_ros.models.ivm_tiny.encoder import Features, ImageEncoder
+from ivm_ros.models.ivm_tiny.glimpses import Closer, Outliner, through
 from ivm_ros.models.ivm_tiny.matcher import ConceptReader, Matcher, Matches, Scene, Wanted
-from ivm_ros.models.ivm_tiny.objects import Cells, Looks, LooksHead, MaskHead
+from ivm_ros.models.ivm_tiny.objects import Cells, LooksHead, MaskHead
 from ivm_ros.models.ivm_tiny.text import TextEncoder
 
 _FAINT = 0.2
@@ -71,6 +72,8 @@ class IvmTiny(nn.Module):
         self.image = ImageEncoder(config.widths, config.pixels)
         self.masks = MaskHead(config)
         self.looks = LooksHead(config)
+        self.closer = Closer(config.channels)
+        self.outliner = Outliner()
         self.text = TextEncoder(
             config.buckets, config.embedding, config.channels, config.text_depth, config.heads
         )
@@ -100,18 +103,23 @@ class IvmTiny(nn.Module):
                 kept.append(index)
         return kept[: self.config.most] or order[:1]
 
-    def describe(self, features: Features, found: Found) -> Scene:
-        """Return what words are matched with."""
+    def describe(self, features: Features, found: Found, glimpses: Tensor, where: Tensor) -> Scene:
+        """Return what words are matched with; glimpses and their places as `glimpses` makes them."""
         image = torch.zeros(len(found.sure), dtype=torch.int64, device=found.sure.device)
-        scene: Scene = self.matcher.arrange(
-            self.look(features, image, found.masks.sigmoid()), found.sure, image, 1
-        )
+        masks = found.masks.sigmoid()
+        looks = self.looks(features, image, masks, self.look_closer(glimpses, where, masks))
+        scene: Scene = self.matcher.arrange(looks, found.sure, image, 1)
         return scene
 
-    def look(self, features: Features, image: Tensor, masks: Tensor) -> Looks:
-        """Say what N objects are; see `LooksHead`."""
-        looks: Looks = self.looks(features, image, masks)
-        return looks
+    def look_closer(self, glimpses: Tensor, where: Tensor, masks: Tensor) -> Tensor:
+        """Return (N, channels): what glimpses of objects say, given their (N, h, w) masks in [0, 1]."""
+        said: Tensor = self.closer(glimpses, through(masks, where))
+        return said
+
+    def outline(self, glimpses: Tensor, where: Tensor, masks: Tensor) -> Tensor:
+        """Return (N, `SIDE`, `SIDE`) fine mask logits in the windows, given (N, h, w) coarse ones."""
+        fine: Tensor = self.outliner(glimpses, through(masks, where))
+        return fine
 
     def read(self, texts: Sequence[str]) -> Asked:
         """Do all that does not depend on the image."""

@@ -13,9 +13,9 @@ from ivm_ros.grounding import Image
 from ivm_ros.models.ivm_tiny.config import TinyConfig
 from ivm_ros.models.ivm_tiny.encoder import Features, fold_batch_norms, normalise
 from ivm_ros.models.ivm_tiny.files import Logits
+from ivm_ros.models.ivm_tiny.glimpses import Windows, cut, places, windows
 from ivm_ros.models.ivm_tiny.matcher import Scene
 from ivm_ros.models.ivm_tiny.model import Asked, Found, IvmTiny
-from ivm_ros.models.ivm_tiny.objects import upsample
 
 _REMEMBERED = 16  # sets of instructions; the words change rarely, the picture always
 
@@ -26,12 +26,16 @@ class Seen(NamedTuple):
     Attributes:
         found: its N objects.
         scene: the same, as words are matched with them.
-        blend: (1, 9, 4, h, w) weights that masks are refined with.
+        windows: through which they were looked at closely, in pixels of the picture.
+        glimpses: (N, `SIDE`, `SIDE`, 3) uint8 what was seen there.
+        where: (N, 4) the places of the windows, see `glimpses.places`.
     """
 
     found: Found
     scene: Scene
-    blend: Tensor
+    windows: Windows
+    glimpses: Tensor
+    where: Tensor
 
 
 class Engine(Protocol):
@@ -39,8 +43,8 @@ class Engine(Protocol):
 
     name: str
 
-    def see(self, picture: Image) -> Seen:
-        """Find the objects of an (height, width, 3) uint8 RGB picture of the network's own size."""
+    def see(self, small: Image, picture: Image) -> Seen:
+        """Find the objects of a picture; arguments as of `TinyNetwork.see`."""
         ...
 
     def match(self, scene: Scene, asked: Asked) -> tuple[Logits, Logits]:
@@ -48,7 +52,7 @@ class Engine(Protocol):
         ...
 
     def draw(self, seen: Seen, objects: Sequence[int]) -> Logits:
-        """Return (n, height / 2, width / 2) mask logits of some of the objects."""
+        """Return (n, `SIDE`, `SIDE`) mask logits of some of the objects in their windows."""
         ...
 
 
@@ -73,9 +77,14 @@ class TinyNetwork:
         self._read = lru_cache(maxsize=_REMEMBERED)(model.read)
 
     @torch.inference_mode()
-    def see(self, picture: Image) -> Seen:
-        """Find the objects of an (height, width, 3) uint8 RGB picture of the network's own size."""
-        return self._engine.see(picture)
+    def see(self, small: Image, picture: Image) -> Seen:
+        """Find the objects of a picture.
+
+        Args:
+            small: (height, width, 3) uint8 RGB, of the network's own size: the whole picture squashed.
+            picture: (H, W, 3) uint8 RGB, of any size: what is looked at closely.
+        """
+        return self._engine.see(small, picture)
 
     @torch.inference_mode()
     def match(self, seen: Seen, texts: tuple[str, ...]) -> tuple[Logits, Logits]:
@@ -84,7 +93,7 @@ class TinyNetwork:
 
     @torch.inference_mode()
     def draw(self, seen: Seen, objects: Sequence[int]) -> Logits:
-        """Return (n, height / 2, width / 2) mask logits of some of the objects, by number."""
+        """Return (n, `SIDE`, `SIDE`) mask logits of some of the objects, by number, in their windows."""
         return self._engine.draw(seen, objects)
 
     def forget(self) -> None:
@@ -109,12 +118,14 @@ class TorchEngine:
         model.image.to(precision)
         self.model, self.device, self.precision = model, device, precision
 
-    def see(self, picture: Image) -> Seen:
+    def see(self, small: Image, picture: Image) -> Seen:
         """Find the objects of a picture."""
-        pixels = normalise(torch.from_numpy(picture)[None].to(self.device)).to(self.precision)
+        pixels = normalise(torch.from_numpy(small)[None].to(self.device)).to(self.precision)
         features = Features(*(part.float() for part in self.model.image(pixels)))
         found = self.model.find(features)
-        return Seen(found, self.model.describe(features, found), features.blend)
+        seen, glimpses, where = look_at(picture, found)
+        glimpses, where = glimpses.to(self.device), where.to(self.device)
+        return Seen(found, self.model.describe(features, found, glimpses, where), seen, glimpses, where)
 
     def match(self, scene: Scene, asked: Asked) -> tuple[Logits, Logits]:
         """Match words with objects."""
@@ -123,5 +134,14 @@ class TorchEngine:
 
     def draw(self, seen: Seen, objects: Sequence[int]) -> Logits:
         """Refine masks."""
-        logits: Logits = upsample(seen.found.masks[list(objects)], seen.blend).cpu().numpy()
+        chosen = list(objects)
+        fine = self.model.outline(seen.glimpses[chosen], seen.where[chosen], seen.found.masks[chosen])
+        logits: Logits = fine.cpu().numpy()
         return logits
+
+
+def look_at(picture: Image, found: Found) -> tuple[Windows, Tensor, Tensor]:
+    """Return the windows of objects in a picture, what is seen there, and where they lie."""
+    size = picture.shape[1], picture.shape[0]
+    seen = windows(found.masks.sigmoid(), size)
+    return seen, cut(picture, seen), places(seen, size)

@@ -145,13 +145,14 @@ class LooksHead(nn.Module):
         self.colors = nn.Linear(config.channels, len(config.colors))
         self.materials = nn.Linear(config.channels, len(config.materials) + 1)
 
-    def forward(self, features: Features, image: Tensor, masks: Tensor) -> Looks:
+    def forward(self, features: Features, image: Tensor, masks: Tensor, closer: Tensor) -> Looks:
         """Describe N objects.
 
         Args:
             features: of B images.
             image: (N,) int64 which of them, ascending.
             masks: (N, h, w) float32 in [0, 1] at stride 4.
+            closer: (N, channels) what a closer look says, see `glimpses`.
         """
         halves = F.avg_pool2d(masks[:, None], 2)
         quarters = F.avg_pool2d(halves, 2)
@@ -161,7 +162,7 @@ class LooksHead(nn.Module):
         shape = shape_of(masks)
         outline = crops(masks[:, None], shape, _OUTLINE)
         layout = crops_of_images(self.part(features.s8), image, shape, _ROI)
-        embedding = self.embed(torch.cat([*parts, shape, outline, layout], dim=1))
+        embedding = self.embed(torch.cat([*parts, shape, outline, layout], dim=1)) + closer
         said = F.relu(embedding)
         return Looks(embedding, self.kinds(said), self.colors(said), self.materials(said), shape)
 
@@ -187,22 +188,3 @@ def products(left: Tensor, right: Tensor, image: Tensor) -> Tensor:
         return (left.flatten(0, -2) @ right.squeeze(0)).unflatten(0, left.shape[:-1])
     counts = torch.bincount(image, minlength=len(right)).tolist()
     return torch.cat([part @ matrix for part, matrix in zip(left.split(counts), right, strict=True)])
-
-
-def upsample(coarse: Tensor, blend: Tensor) -> Tensor:
-    """Double (N, h, w) logits; each new pixel is a learned mean of nine (Teed and Deng, 2020, RAFT).
-
-    Args:
-        coarse: logits.
-        blend: (N, 9, 4, h, w) weights, or (1, 9, 4, h, w) for all.
-    """
-    height, width = coarse.shape[-2:]
-    padded = F.pad(coarse[:, None], (1, 1, 1, 1), mode="replicate")
-    total = None
-    # unbind, not indexing: the gradient of each index would be a zero-filled copy of all weights
-    for index, part in enumerate(blend.unbind(1)):
-        y, x = divmod(index, 3)
-        near = padded[:, :, y : y + height, x : x + width] * part
-        total = near if total is None else total + near
-    assert total is not None
-    return F.pixel_shuffle(total, 2)[:, 0]

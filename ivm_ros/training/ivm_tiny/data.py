@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 import torch
@@ -15,8 +16,9 @@ from torch import Tensor
 from ivm_ros.datasets.tabletop.instructions import Question, questions
 from ivm_ros.datasets.tabletop.phrases import Description
 from ivm_ros.datasets.tabletop.scene import Scene, SceneObject
-from ivm_ros.datasets.tabletop.store import Store, complete_shards, load_store
+from ivm_ros.datasets.tabletop.store import Store, complete_shards, map_shards
 from ivm_ros.datasets.tabletop.visible import PERHAPS_METAL
+from ivm_ros.grounding import Image
 from ivm_ros.models.ivm_tiny.config import TinyConfig
 from ivm_ros.models.ivm_tiny.matcher import NO_KIND, STRANGER
 from ivm_ros.training.augment import augment, close_up
@@ -40,8 +42,11 @@ class Batch:
 
     Attributes:
         images: (B, H, W, 3) uint8 RGB.
+        pictures: the same B views as they were before they were made so small, (h, w, 3) uint8 RGB.
+        maps: B (h, w) uint8 instances of these.
         questions: the Q questions.
         image: (N,) int64 view of each object, ascending.
+        ids: (N,) int64 their values in the maps.
         masks: (N, H, W) bool.
         cells: (N, 2) int64 row and column of a cell of the stride 4 inside each object, drawn by chance.
         looks: (N, 3) class of kind, colour, material of each object, or `IGNORE`.
@@ -56,8 +61,11 @@ class Batch:
     """
 
     images: Tensor
+    pictures: list[Image]
+    maps: list[npt.NDArray[np.uint8]]
     questions: list[Question]
     image: Tensor
+    ids: Tensor
     masks: Tensor
     cells: Tensor
     looks: Tensor
@@ -82,7 +90,7 @@ class Batch:
 
 
 class ShardPool:
-    """The shards of one training process; picks up new ones as they are finished.
+    """The shards of one training process, read where they lie; picks up new ones as they are finished.
 
     Args:
         folder: of the store.
@@ -107,7 +115,7 @@ class ShardPool:
             if int(s.name.rsplit("-", 1)[1]) % self.world == self.rank and s not in self._stems
         ]
         if new:
-            self.stores.append(load_store(new, progress=False))
+            self.stores.extend(map_shards(new))
             self._stems.update(new)
         return len(new)
 
@@ -134,26 +142,36 @@ def make_batch(
     config: TinyConfig,
     split: str = "train",
     close_ups: bool = False,
+    whole: float = 0.2,
 ) -> Batch:
     """Augment the views (in training only) and ask `per_view` questions about each.
 
     Args:
-        scenes: views of the network's size.
+        scenes: views of the network's size, or larger ones: then the network is shown them at its own size,
+            and looks at each object closely in the view as it is.
         rng: decides everything.
         per_view: questions about each view; 0 for none.
         config: of the network.
         split: wordings, see `questions`; other splits than "train" are not augmented.
         close_ups: show parts of the views, at `CLOSE_UP` of their sides.
+        whole: share of the views that are shown whole where they are no close-ups.
     """
-    views = []
+    views, larger = [], []
     for scene in scenes:
         image, instances = scene.image, scene.instances
+        shown = config.width, config.height
         if close_ups:
             height, width = instances.shape
             size = round(width * CLOSE_UP), round(height * CLOSE_UP)
             image, instances = close_up(image, instances, rng, size)
+            shown = round(shown[0] * CLOSE_UP), round(shown[1] * CLOSE_UP)
         elif split == "train":
-            image, instances = augment(image, instances, rng)
+            image, instances = augment(image, instances, rng, whole)
+        picture, map_ = np.ascontiguousarray(image), np.ascontiguousarray(instances)
+        if image.shape[1::-1] != shown:
+            image = cv2.resize(picture, shown, interpolation=cv2.INTER_AREA)
+            instances = cv2.resize(map_, shown, interpolation=cv2.INTER_NEAREST)
+        larger.append((picture, map_))
         asked = questions(scene.objects, instances, rng, per_view, split) if per_view else []
         views.append((image, instances, asked))
     tables = [_classes(scene.objects, config) for scene in scenes]
@@ -170,8 +188,11 @@ def make_batch(
     asked = [question for _, _, each in views for question in each]
     return Batch(
         images=torch.from_numpy(np.stack([image for image, _, _ in views])),
+        pictures=[picture for picture, _ in larger],
+        maps=[map_ for _, map_ in larger],
         questions=asked,
         image=torch.tensor([index for index, each in enumerate(seen) for _ in each.ids], dtype=torch.int64),
+        ids=torch.from_numpy(np.concatenate([each.ids for each in seen])),
         masks=torch.from_numpy(np.concatenate([each.masks for each in seen])),
         cells=torch.from_numpy(np.concatenate([each.cells for each in seen])),
         looks=torch.from_numpy(

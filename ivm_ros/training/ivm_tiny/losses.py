@@ -54,7 +54,7 @@ class Perceived(NamedTuple):
         features: of the views.
         dense: of `DenseHeads`.
         masks: (N, H / 4, W / 4) logits of the objects.
-        fine: (n,) which of these are made at twice the resolution, and their (n, H / 2, W / 2) logits.
+        fine: (n, s, s) logits of some of them in their windows, and what these should be, in [0, 1].
         looks: of the objects.
     """
 
@@ -84,8 +84,7 @@ class Answered(NamedTuple):
 def losses(perceived: Perceived, answered: Answered | None, batch: Batch) -> dict[str, Tensor]:
     """Return the terms of the loss by name, unweighted, in float32; those of questions if there are some."""
     truth = F.avg_pool2d(batch.masks[:, None].float(), 4)[:, 0]
-    chosen, fine = perceived.fine
-    fine_truth = F.avg_pool2d(batch.masks[chosen, None].float(), 2)[:, 0]
+    fine, fine_truth = perceived.fine
     looks = perceived.looks
     terms = {
         "heat": heat_loss(perceived.features.heat, batch.heat),

@@ -65,7 +65,7 @@ def contact_sheet(batch: Batch, cases: list[Case]) -> npt.NDArray[np.uint8]:
     """Draw a batch: a row per view, a column per question; the heat in red, the truth's outline in green."""
     per_view = len(cases) // len(batch.images)
     rows = []
-    for index, image in enumerate(batch.images.numpy()):
+    for index, image in enumerate(batch.pictures):
         row = [_panel(image, case) for case in cases[index * per_view : (index + 1) * per_view]]
         rows.append(np.concatenate(row, axis=1))
     return np.concatenate(rows)

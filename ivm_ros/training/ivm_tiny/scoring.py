@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
+import copy
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from random import Random
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 import torch
 
 from ivm_ros.datasets.tabletop.instructions import Question
 from ivm_ros.evaluation.metrics import area_under_roc
-from ivm_ros.grounding import Image
-from ivm_ros.models.ivm_tiny.encoder import normalise
+from ivm_ros.grounding import Heatmap, Image
+from ivm_ros.models.ivm_tiny.files import sigmoid
+from ivm_ros.models.ivm_tiny.grounder import Calibration, TinyGrounder
 from ivm_ros.models.ivm_tiny.model import IvmTiny
-from ivm_ros.models.ivm_tiny.objects import upsample
 from ivm_ros.training.ivm_tiny.data import Batch, ShardPool, make_batch
 
 
@@ -57,7 +57,6 @@ class Case:
         return float((guess & truth).sum() / union) if union else 1.0
 
 
-@torch.inference_mode()
 def answer_cases(
     model: IvmTiny, pool: ShardPool, views: int, per_view: int = 4, seed: int = 0
 ) -> Iterator[tuple[Batch, list[Case]]]:
@@ -71,6 +70,8 @@ def answer_cases(
         seed: of the questions.
     """
     rng = Random(seed)
+    # of a copy, since a grounder folds its batch norms
+    grounder = TinyGrounder(copy.deepcopy(model), Calibration(), torch.device("cpu"))
     indices = np.linspace(0, len(pool) - 1, min(views, len(pool))).astype(int).tolist()
     for start in range(0, len(indices), 8):
         scenes = [pool.scene(index) for index in indices[start : start + 8]]
@@ -78,26 +79,22 @@ def answer_cases(
         cases = []
         for index, scene in enumerate(scenes):
             asked = batch.questions[index * per_view : (index + 1) * per_view]
-            heats, existence = _answer(model, scene.image, [question.text for question in asked])
-            for question, coarse, exists in zip(asked, heats, existence, strict=True):
+            heats, existence = _answer(grounder, scene.image, [question.text for question in asked])
+            for question, heat, exists in zip(asked, heats, existence, strict=True):
                 truths = tuple(scene.instances == target for target in question.targets)
-                heat = cv2.resize(coarse, scene.instances.shape[::-1], interpolation=cv2.INTER_LINEAR)
                 counted = ~np.isin(scene.instances, question.ignored)
                 cases.append(Case(question, truths, counted, heat, exists))
         yield batch, cases
 
 
-def _answer(model: IvmTiny, image: Image, texts: list[str]) -> tuple[npt.NDArray[np.float32], list[float]]:
-    """Return (Q, H / 2, W / 2) heat of the objects that are meant, and logits that anything is."""
-    features = model.image(normalise(torch.from_numpy(np.ascontiguousarray(image))[None]))
-    found = model.find(features)
-    matches = model.match(model.describe(features, found), model.read(texts))
-    height, width = image.shape[:2]
-    if not len(found.sure):
-        return np.zeros((len(texts), height // 2, width // 2), np.float32), matches.existence.tolist()
-    masks = upsample(found.masks, features.blend).sigmoid()
-    heat = (matches.target.sigmoid()[:, : len(masks), None, None] * masks).amax(dim=1)
-    return heat.numpy(), matches.existence.tolist()
+def _answer(grounder: TinyGrounder, image: Image, texts: list[str]) -> tuple[list[Heatmap], list[float]]:
+    """Return for each text the heat of the objects that are meant, and the logit that anything is."""
+    features = grounder.encode(np.ascontiguousarray(image))
+    said = grounder.look(features, texts)
+    masks = grounder.masks(features, range(len(said[0].objects)))
+    whole = np.stack([masks[number] for number in sorted(masks)])
+    heats = [(sigmoid(each.objects)[:, None, None] * whole).max(axis=0) for each in said]
+    return heats, [each.existence for each in said]
 
 
 def summarise(cases: list[Case], threshold: float = 0.5) -> dict[str, float]:

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from random import Random
 
+import cv2
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ivm_ros.models.ivm_tiny.config import TinyConfig
 from ivm_ros.models.ivm_tiny.encoder import Features, normalise
+from ivm_ros.models.ivm_tiny.glimpses import SIDE, Windows, cut, places, windows
 from ivm_ros.models.ivm_tiny.model import IvmTiny, quality
-from ivm_ros.models.ivm_tiny.objects import Cells, Looks, upsample
+from ivm_ros.models.ivm_tiny.objects import Cells, Looks
 from ivm_ros.training.ivm_tiny.data import IGNORE, Batch
 from ivm_ros.training.ivm_tiny.losses import Answered, DenseHeads, Perceived
 
@@ -21,8 +24,8 @@ _TAKEN_FOR = 0.15
 """Probability above which the background is taken for an object."""
 TRUE_MASKS = 0.3
 """Share of the objects that are looked at through the true mask; the others through the found one."""
-_FINE = 2
-"""Objects of a view whose masks are made at twice the resolution as well."""
+_FINE = 3
+"""Objects of a view whose masks are drawn finely as well."""
 
 
 class TinyTask(nn.Module):
@@ -51,13 +54,18 @@ class TinyTask(nn.Module):
         shown = torch.tensor([rng.random() < TRUE_MASKS for _ in batch.image], dtype=torch.bool)
         truth = F.avg_pool2d(batch.masks[shown, None].float(), 4)[:, 0]
         seen[torch.nonzero(true)[:, 0][shown]] = truth
-        looks = model.look(features, image, seen)
-        chosen = _few(batch.image, len(images), rng)
+        glimpses, where, seen_through = look_at_all(batch, image, seen)
+        with torch.autocast("cpu", torch.bfloat16):
+            closer = model.look_closer(glimpses, where, seen)
+        looks = model.looks(features, image, seen, closer.float())
+        chosen = torch.nonzero(true)[:, 0][_few(batch.image, len(images), rng)]
+        with torch.autocast("cpu", torch.bfloat16):
+            fine = model.outline(glimpses[chosen], where[chosen], masks[chosen].detach())
         perceived = Perceived(
             features=features,
             dense=dense,
             masks=masks[true],
-            fine=(chosen, upsample(masks[true][chosen], features.blend[batch.image[chosen]])),
+            fine=(fine.float(), outlines(batch, image, true, chosen, seen_through)),
             looks=Looks(*(part[true] for part in looks)),
         )
         if not batch.questions:
@@ -74,6 +82,41 @@ class TinyTask(nn.Module):
             matches=model.match(scene, asked),
             labels=(padded(batch.targets, true_count, there), padded(batch.anchors, true_count, there)),
         )
+
+
+def look_at_all(batch: Batch, image: Tensor, masks: Tensor) -> tuple[Tensor, Tensor, Windows]:
+    """Return what the pictures of a batch show of objects, where, and through which windows.
+
+    Args:
+        batch: with pictures of one size.
+        image: (N,) int64 view of each object, ascending.
+        masks: (N, h, w) in [0, 1].
+    """
+    height, width = batch.pictures[0].shape[:2]
+    seen = windows(masks, (width, height))
+    views = image.numpy()
+    glimpses = [cut(picture, seen[views == number]) for number, picture in enumerate(batch.pictures)]
+    return torch.cat(glimpses), places(seen, (width, height)), seen
+
+
+def outlines(batch: Batch, image: Tensor, true: Tensor, chosen: Tensor, seen: Windows) -> Tensor:
+    """Return (n, `SIDE`, `SIDE`) float32: how much of each pixel of a window the true mask covers.
+
+    Args:
+        batch: see `Batch`.
+        image: (N,) int64 view of each object.
+        true: (N,) bool which of them are the batch's objects, in their order.
+        chosen: (n,) int64 which are drawn, all of them true.
+        seen: the N windows.
+    """
+    ids = torch.zeros(len(true), dtype=torch.int64)
+    ids[true] = batch.ids
+    drawn = np.empty((len(chosen), SIDE, SIDE), np.float32)
+    for mask, number in zip(drawn, chosen.tolist(), strict=True):
+        left, top, right, bottom = seen[number].tolist()
+        inside = batch.maps[int(image[number])][top:bottom, left:right] == int(ids[number])
+        cv2.resize(inside.astype(np.float32), (SIDE, SIDE), dst=mask, interpolation=cv2.INTER_AREA)
+    return torch.from_numpy(drawn)
 
 
 def with_false(heat: Tensor, batch: Batch, background: int) -> tuple[Tensor, Tensor, Tensor]:

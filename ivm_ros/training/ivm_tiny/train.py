@@ -44,7 +44,10 @@ class Settings:
         batch: views a process and step.
         per_view: questions about each, in the steps that ask.
         ask_every: in so many steps one asks; in the others the network only looks, which is more to learn.
-        close_ups: share of the steps that show parts of views at less resolution.
+        close_ups: share of the steps that show parts of views at less resolution, at first and at last.
+        whole: share of the views of the other steps that are shown whole, likewise.
+        at_last: share of the run from which on views are shown as cameras will show them: a network does best
+            on things as large as it saw them last (Touvron et al., 2019).
         rate: highest learning rate.
         ema: decay of the averaged weights, which are the ones that count.
         save_minutes: between checkpoints.
@@ -60,7 +63,9 @@ class Settings:
     batch: int = 8
     per_view: int = 6
     ask_every: int = 2
-    close_ups: float = 0.6
+    close_ups: tuple[float, float] = (0.6, 0.3)
+    whole: tuple[float, float] = (0.2, 0.8)
+    at_last: float = 0.6
     rate: float = 2e-3
     ema: float = 0.998
     save_minutes: float = 5.0
@@ -123,8 +128,15 @@ class Trainer:
         settings = self.settings
         scenes = self.pool.draw(settings.batch, self.rng)
         asked = settings.per_view if self.step % settings.ask_every == 0 else 0
-        close_ups = self.rng.random() < settings.close_ups
-        batch = make_batch(scenes, self.rng, asked, settings.config, close_ups=close_ups)
+        phase = int(self.progress > settings.at_last)
+        batch = make_batch(
+            scenes,
+            self.rng,
+            asked,
+            settings.config,
+            close_ups=self.rng.random() < settings.close_ups[phase],
+            whole=settings.whole[phase],
+        )
         for group in self.optimizer.param_groups:
             group["lr"] = settings.rate * schedule(self.progress)
         perceived, answered = self.task(batch, self.rng)
