@@ -22,6 +22,7 @@ from ivm_ros.models.ivm_tiny import engines
 from ivm_ros.models.ivm_tiny.config import TinyConfig
 from ivm_ros.models.ivm_tiny.encoder import fold_batch_norms
 from ivm_ros.models.ivm_tiny.files import WEIGHTS, Calibration, load_weights, save_weights
+from ivm_ros.models.ivm_tiny.glimpses import SIDE
 from ivm_ros.models.ivm_tiny.model import TRIED, IvmTiny, compare, maxima, strongest
 from ivm_ros.models.ivm_tiny.network import TorchEngine
 from ivm_ros.models.ivm_tiny.objects import REACH, Cells
@@ -76,6 +77,8 @@ def lively(config, seed=0):
     torch.nn.init.zeros_(model.image.heat[1].bias)
     torch.nn.init.normal_(model.masks.read[2].weight, std=5.0)
     torch.nn.init.normal_(model.matcher.target.weight, std=0.5)
+    torch.nn.init.normal_(model.closer.say.weight, std=0.5)
+    torch.nn.init.normal_(model.outliner.change.weight, std=2.0)
     return model
 
 
@@ -183,21 +186,23 @@ def test_the_graphs_in_the_package_see_and_match_as_pytorch_does(count, texts):
     fold_batch_norms(model)  # both compute with the same weights to the bit
     ours = OnnxEngine(model, find_graphs(config), CPU)
     plain = TorchEngine(copy.deepcopy(model), CPU)
-    picture = noise(config, count)
+    small = noise(config, count)
+    picture = cv2.resize(small, (640, 480))
     with torch.inference_mode():
         asked = model.read(texts[:count])
-        expected, got = plain.see(picture), ours.see(picture)
+        expected, got = plain.see(small, picture), ours.see(small, picture)
         assert len(expected.found.sure) > 2
         for theirs, mine in ((expected.found, got.found), (expected.scene, got.scene)):
             torch.testing.assert_close(tuple(mine), tuple(theirs), atol=TOLERANCE, rtol=TOLERANCE)
-        torch.testing.assert_close(got.blend, expected.blend, atol=1e-5, rtol=0)
+        np.testing.assert_array_equal(got.windows, expected.windows)
+        assert torch.equal(got.glimpses, expected.glimpses) and torch.equal(got.where, expected.where)
         for theirs, mine in zip(
             plain.match(expected.scene, asked), ours.match(got.scene, asked), strict=True
         ):
             np.testing.assert_allclose(mine, theirs, atol=TOLERANCE, rtol=TOLERANCE)
         objects = [1, 0]
         drawn = ours.draw(got, objects)
-        assert drawn.shape == (2, config.height // 2, config.width // 2)
+        assert drawn.shape == (2, SIDE, SIDE)
         np.testing.assert_allclose(drawn, plain.draw(expected, objects), atol=TOLERANCE, rtol=TOLERANCE)
 
 
@@ -259,7 +264,7 @@ def test_the_command_exports_weights_of_any_sizes(exported, picture, texts):
     weights, folder, said = exported
     assert "differ by at most" in said
     assert {path.name for path in folder.iterdir()} == {
-        *(f"{name}.onnx" for name in ("picture", "masks", "looks", "words")),
+        *(f"{name}.onnx" for name in ("picture", "masks", "looks", "outlines", "words")),
         "graphs.json",
         WEIGHTS.name,
     }
@@ -363,8 +368,8 @@ def test_bfloat16_is_the_encoders_alone():
     for name, weight in model.named_parameters():
         assert (weight.dtype == torch.bfloat16) == name.startswith("image.")
     with torch.inference_mode():
-        seen = engine.see(noise(SMALL))
-    assert all(part.dtype == torch.float32 for part in (*seen.found, *seen.scene[:-1], seen.blend))
+        seen = engine.see(noise(SMALL), noise(SMALL))
+    assert all(part.dtype == torch.float32 for part in (*seen.found, *seen.scene[:-1], seen.where))
 
 
 def test_pictures_are_seen_without_the_words():
@@ -373,8 +378,8 @@ def test_pictures_are_seen_without_the_words():
         if name.startswith(("text", "target_reader", "anchor_reader", "relation", "matcher.layers")):
             torch.nn.init.constant_(weight, float("nan"))
     with torch.inference_mode():
-        seen = TorchEngine(model, CPU).see(noise(SMALL))
-    assert all(torch.isfinite(part).all() for part in (*seen.found, *seen.scene, seen.blend))
+        seen = TorchEngine(model, CPU).see(noise(SMALL), noise(SMALL))
+    assert all(torch.isfinite(part).all() for part in (*seen.found, *seen.scene, seen.where))
 
 
 # What is remembered of the words

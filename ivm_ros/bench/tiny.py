@@ -58,11 +58,13 @@ def _parts(grounder: TinyGrounder, image: Image, text: str) -> Comparison:
     """Compare the parts of the network's own work on one frame, its words remembered."""
     network, config = grounder.network, grounder.network.config
     small = cv2.resize(image, (config.width, config.height), interpolation=cv2.INTER_AREA)
-    seen = network.see(small)
+    seen = network.see(small, image)
     return Comparison(
         f"ivm-tiny, {config.width}x{config.height}, parts of the network ({network.engine})",
         (
-            Alternative("see", f"{len(seen.found.sure)} objects found", lambda: finished(network.see(small))),
+            Alternative(
+                "see", f"{len(seen.found.sure)} objects found", lambda: finished(network.see(small, image))
+            ),
             Alternative("match", "one instruction", lambda: network.match(seen, (text,))),
             Alternative("draw", "the mask of one object", lambda: network.draw(seen, [0])),
         ),

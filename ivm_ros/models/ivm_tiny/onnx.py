@@ -23,8 +23,7 @@ from ivm_ros.models.ivm_tiny.encoder import fold_batch_norms
 from ivm_ros.models.ivm_tiny.files import WEIGHTS, Logits, load_weights
 from ivm_ros.models.ivm_tiny.matcher import Scene
 from ivm_ros.models.ivm_tiny.model import Asked, IvmTiny, strongest
-from ivm_ros.models.ivm_tiny.network import Seen
-from ivm_ros.models.ivm_tiny.objects import upsample
+from ivm_ros.models.ivm_tiny.network import Seen, look_at
 from ivm_ros.models.ivm_tiny.parts import PARTS, READ, SCENE, example, graphs, said
 
 TOLERANCE = 1e-3
@@ -48,7 +47,7 @@ def find_graphs(config: TinyConfig, folder: Path | None = None) -> Path | None:
 
 
 class OnnxEngine:
-    """ONNX Runtime; what a few rows of numbers decide, and the masks of a few objects, are PyTorch's.
+    """ONNX Runtime; what a few rows of numbers decide is PyTorch's.
 
     Args:
         model: in eval mode, on the CPU; is folded, and gives its weights to graphs that have none.
@@ -66,23 +65,29 @@ class OnnxEngine:
     def __init__(self, model: IvmTiny, graphs: Path, device: torch.device, provider: str = "auto") -> None:
         fold_batch_norms(model)
         self.model = model  # keeps the weights alive: graphs without any read them where they are
-        self._picture, self._masks, self._looks, self._words = open_graphs(model, graphs, device, provider)
+        self._picture, self._masks, self._looks, self._outlines, self._words = open_graphs(
+            model, graphs, device, provider
+        )
 
-    def see(self, picture: Image) -> Seen:
+    def see(self, small: Image, picture: Image) -> Seen:
         """Find the objects of a picture."""
-        seen = self._picture({"picture": picture})
+        seen = self._picture({"picture": small})
         read = {name: seen[name] for name in READ}
         cells, heat = strongest(torch.from_numpy(seen["maxima"]))
         places = {"y": cells.y.numpy(), "x": cells.x.numpy()}
         tried = self._masks({**read, "pixels": seen["pixels"], **places})
         found = self.model.choose(torch.from_numpy(tried["masks"]), heat)
+        through, glimpses, where = look_at(picture, found)
         objects = {"masks": found.masks.numpy(), "sure": found.sure.numpy()}
+        objects |= {"glimpses": glimpses.numpy(), "where": where.numpy()}
         scene = self._looks({**read, "paint": seen["paint"], **objects})
         there = torch.ones(1, len(found.sure), dtype=torch.bool)
         return Seen(
             found,
             Scene(**{name: torch.from_numpy(scene[name]) for name in SCENE}, there=there),
-            torch.from_numpy(seen["blend"]),
+            through,
+            glimpses,
+            where,
         )
 
     def match(self, scene: Scene, asked: Asked) -> tuple[Logits, Logits]:
@@ -93,8 +98,9 @@ class OnnxEngine:
 
     def draw(self, seen: Seen, objects: Sequence[int]) -> Logits:
         """Refine masks."""
-        logits: Logits = upsample(seen.found.masks[list(objects)], seen.blend).numpy()
-        return logits
+        chosen = list(objects)
+        inputs = {"masks": seen.found.masks, "glimpses": seen.glimpses, "where": seen.where}
+        return self._outlines({name: part[chosen].numpy() for name, part in inputs.items()})["outlines"]
 
 
 def open_graphs(

@@ -1,4 +1,4 @@
-"""ivm-tiny cut into what graphs compute: a picture, masks, looks, words.
+"""ivm-tiny cut into what graphs compute: a picture, masks, looks, outlines, words.
 
 Between them Python chooses, by numbers that no graph knows in advance: which cells are tried, which masks
 are kept. No graph has a threshold in it, so that its results differ little from PyTorch's, and never jump.
@@ -14,6 +14,7 @@ from ivm_ros.engines.graphs import Axis, GraphSpec, Port, Size
 from ivm_ros.grounding import MAX_INSTRUCTIONS
 from ivm_ros.models.ivm_tiny.config import TinyConfig
 from ivm_ros.models.ivm_tiny.encoder import Features, normalise
+from ivm_ros.models.ivm_tiny.glimpses import SIDE
 from ivm_ros.models.ivm_tiny.matcher import Scene, Wanted
 from ivm_ros.models.ivm_tiny.model import TRIED, Asked, Found, IvmTiny, maxima
 from ivm_ros.models.ivm_tiny.objects import Cells
@@ -37,6 +38,8 @@ def graphs(config: TinyConfig) -> tuple[GraphSpec, ...]:
         Port(name, (1, channels, config.height // stride, config.width // stride))
         for name, channels, stride in zip(READ, widths, (4, 8, 16), strict=True)
     ]
+    closer = (Port("glimpses", (kept, SIDE, SIDE, 3)), Port("where", (kept, 4)))
+    masks = Port("masks", (kept, *at4))
     pixels, paint = Port("pixels", (1, config.pixels, *at4)), Port("paint", (1, 3, *at4))
     concepts = [len(names) + 1 for names in (config.kinds, config.colors, config.materials)]
     seen = [("tokens", config.channels)]
@@ -46,14 +49,15 @@ def graphs(config: TinyConfig) -> tuple[GraphSpec, ...]:
         GraphSpec(
             "picture",
             (Port("picture", (config.height, config.width, 3)),),
-            (*READ, "maxima", "pixels", "blend", "paint"),
+            (*READ, "maxima", "pixels", "paint"),
         ),
         GraphSpec(
             "masks",
             (*read, pixels, Port("y", (tried,)), Port("x", (tried,))),
             ("masks",),
         ),
-        GraphSpec("looks", (*read, paint, Port("masks", (kept, *at4)), Port("sure", (kept,))), SCENE),
+        GraphSpec("looks", (*read, paint, masks, Port("sure", (kept,)), *closer), SCENE),
+        GraphSpec("outlines", (masks, *closer), ("outlines",)),
         GraphSpec(
             "words",
             (
@@ -91,11 +95,7 @@ class PicturePart(Part):
         """Take an (H, W, 3) uint8 picture."""
         image, pixels = self.model.image, normalise(picture[None])
         s4, s8, s16 = image.levels(pixels)
-        # as sums: ONNX Runtime's softmax along any but the last axis takes five times as long
-        blend = image.blend(s4).unflatten(1, (9, 4))
-        blend = (blend - blend.amax(dim=1, keepdim=True)).exp()
-        blend = blend / blend.sum(dim=1, keepdim=True)
-        return s4, s8, s16, maxima(image.heat(s4)[:, 0]), image.pixels(s4), blend, F.avg_pool2d(pixels, 4)
+        return s4, s8, s16, maxima(image.heat(s4)[:, 0]), image.pixels(s4), F.avg_pool2d(pixels, 4)
 
 
 class MasksPart(Part):
@@ -105,7 +105,7 @@ class MasksPart(Part):
         self, s4: Tensor, s8: Tensor, s16: Tensor, pixels: Tensor, y: Tensor, x: Tensor
     ) -> tuple[Tensor]:
         """Take features, and cells."""
-        features = Features(s4, s8, s16, pixels, pixels, pixels, pixels)
+        features = Features(s4, s8, s16, pixels, pixels, pixels)
         return (self.model.masks(features, Cells(torch.zeros_like(y), y, x)),)
 
 
@@ -113,12 +113,28 @@ class LooksPart(Part):
     """What words are matched with."""
 
     def forward(
-        self, s4: Tensor, s8: Tensor, s16: Tensor, paint: Tensor, masks: Tensor, sure: Tensor
+        self,
+        s4: Tensor,
+        s8: Tensor,
+        s16: Tensor,
+        paint: Tensor,
+        masks: Tensor,
+        sure: Tensor,
+        glimpses: Tensor,
+        where: Tensor,
     ) -> tuple[Tensor, ...]:
-        """Take features, and objects."""
-        features = Features(s4, s8, s16, paint, paint, paint, paint)
-        scene = self.model.describe(features, Found(masks, sure))
+        """Take features, objects, and what a closer look at these shows."""
+        features = Features(s4, s8, s16, paint, paint, paint)
+        scene = self.model.describe(features, Found(masks, sure), glimpses, where)
         return tuple(scene[:-1])
+
+
+class OutlinesPart(Part):
+    """Fine masks."""
+
+    def forward(self, masks: Tensor, glimpses: Tensor, where: Tensor) -> tuple[Tensor]:
+        """Take coarse masks, and what a closer look shows."""
+        return (self.model.outline(glimpses, where, masks),)
 
 
 class WordsPart(Part):
@@ -152,7 +168,7 @@ class WordsPart(Part):
         return matches.target, matches.existence
 
 
-PARTS: tuple[type[Part], ...] = (PicturePart, MasksPart, LooksPart, WordsPart)
+PARTS: tuple[type[Part], ...] = (PicturePart, MasksPart, LooksPart, OutlinesPart, WordsPart)
 """What each of the `graphs` computes."""
 
 
@@ -175,7 +191,9 @@ def example(model: IvmTiny, size: Size) -> dict[str, Tensor]:
     y, x = (torch.randint(0, end, (tried,), generator=generator) for end in (height, width))
     sure = torch.rand(kept, generator=generator)
     masks = torch.randn(kept, height, width, generator=generator)
-    scene = model.describe(features, Found(masks, sure))
+    glimpses = torch.randint(0, 256, ports["glimpses"], generator=generator, dtype=torch.uint8)
+    where = torch.rand(kept, 4, generator=generator) * 0.5
+    scene = model.describe(features, Found(masks, sure), glimpses, where)
     seen = dict(zip(SCENE, scene, strict=False))
-    places = {"y": y, "x": x, "masks": masks, "sure": sure}
+    places = {"y": y, "x": x, "masks": masks, "sure": sure, "glimpses": glimpses, "where": where}
     return {"picture": picture, **features._asdict(), **places, **seen, **said(asked)}
