@@ -28,6 +28,7 @@ GENERATORS = "share/rosidl_default_generators/cmake"
 DEPENDENCIES = [
     "numpy>=1.22",
     "opencv-python-headless>=4.6",
+    "pyspellchecker>=0.8",  # which words are English, so that others may be typos
     "rich>=13",
     "safetensors>=0.4",
     "torch>=2.6",  # before it, files read with weights_only could run code (CVE-2025-32434)

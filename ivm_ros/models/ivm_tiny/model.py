@@ -105,7 +105,7 @@ class IvmTiny(nn.Module):
 
     def describe(self, features: Features, found: Found, glimpses: Tensor, where: Tensor) -> Scene:
         """Return what words are matched with; glimpses and their places as `glimpses` makes them."""
-        image = torch.zeros(len(found.sure), dtype=torch.int64, device=found.sure.device)
+        image = torch.zeros(found.sure.shape[0], dtype=torch.int64, device=found.sure.device)
         masks = found.masks.sigmoid()
         looks = self.looks(features, image, masks, self.look_closer(glimpses, where, masks))
         scene: Scene = self.matcher.arrange(looks, found.sure, image, 1)

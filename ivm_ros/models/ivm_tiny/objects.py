@@ -14,12 +14,11 @@ from torch import Tensor, nn
 
 from ivm_ros.models.ivm_tiny.config import TinyConfig
 from ivm_ros.models.ivm_tiny.encoder import Features
-from ivm_ros.models.ivm_tiny.geometry import SHAPE, crops, crops_of_images, shape_of
+from ivm_ros.models.ivm_tiny.geometry import SHAPE, shape_of
 
 REACH = 16.0
 """Cells that are one unit of distance in an object's own convolutions."""
 _PLACES = 5  # x, its square, y, its square, and a constant
-_ROI, _ROI_CHANNELS, _OUTLINE = 5, 32, 8
 _EPSILON = 1e-4
 
 
@@ -134,10 +133,8 @@ class LooksHead(nn.Module):
     def __init__(self, config: TinyConfig) -> None:
         super().__init__()
         _, w4, w8, w16 = config.widths
-        self.part = nn.Conv2d(w8, _ROI_CHANNELS, 1)
-        layout = _ROI_CHANNELS * _ROI**2 + _OUTLINE**2
         self.embed = nn.Sequential(
-            nn.Linear(w4 + w8 + w16 + 6 + SHAPE + layout, 2 * config.channels),
+            nn.Linear(w4 + w8 + w16 + 6 + SHAPE, 2 * config.channels),
             nn.ReLU(),
             nn.Linear(2 * config.channels, config.channels),
         )
@@ -160,9 +157,7 @@ class LooksHead(nn.Module):
         levels = ((features.s4, masks), (features.s8, halves[:, 0]), (features.s16, quarters[:, 0]))
         parts = [_pooled(level, image, mask) for level, mask in (*levels, (colors, masks))]
         shape = shape_of(masks)
-        outline = crops(masks[:, None], shape, _OUTLINE)
-        layout = crops_of_images(self.part(features.s8), image, shape, _ROI)
-        embedding = self.embed(torch.cat([*parts, shape, outline, layout], dim=1)) + closer
+        embedding = self.embed(torch.cat([*parts, shape], dim=1)) + closer
         said = F.relu(embedding)
         return Looks(embedding, self.kinds(said), self.colors(said), self.materials(said), shape)
 

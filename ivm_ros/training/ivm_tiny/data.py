@@ -174,7 +174,7 @@ def make_batch(
         larger.append((picture, map_))
         asked = questions(scene.objects, instances, rng, per_view, split) if per_view else []
         views.append((image, instances, asked))
-    tables = [_classes(scene.objects, config) for scene in scenes]
+    tables = [classes_of(scene.objects, config) for scene in scenes]
     seen = [view_objects(instances, rng) for _, instances, _ in views]
     dense = [table[:, instances[2::4, 2::4]] for table, (_, instances, _) in zip(tables, views, strict=True)]
     most = max(1, max(len(each.ids) for each in seen))
@@ -221,7 +221,7 @@ def _labels(
     return labels
 
 
-def _classes(objects: Sequence[SceneObject], config: TinyConfig) -> npt.NDArray[np.int64]:
+def classes_of(objects: Sequence[SceneObject], config: TinyConfig) -> npt.NDArray[np.int64]:
     """Return (3, 256) classes of kind, colour and material by instance; 0 is the background."""
     tables = np.full((3, 256), IGNORE, np.int64)
     tables[0, 0] = len(config.kinds)

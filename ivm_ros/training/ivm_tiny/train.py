@@ -1,6 +1,6 @@
 """Train ivm-tiny from scratch on a rendered store; resumable at any time.
 
-python -m ivm_ros.training.ivm_tiny.train --store STORE --output RUN --minutes 170 --workers 2
+python -m ivm_ros.training.ivm_tiny.train --store STORE --looks LOOKS --output RUN --minutes 170 --workers 2
 
 Workers are processes of one thread each that average their gradients: on few cores that gives more views a
 second than threads do.
@@ -26,6 +26,7 @@ from torch import Tensor, nn
 
 from ivm_ros.models.ivm_tiny.config import TinyConfig
 from ivm_ros.training.ivm_tiny.data import ShardPool, make_batch
+from ivm_ros.training.ivm_tiny.first_looks import put_into
 from ivm_ros.training.ivm_tiny.losses import losses, total
 from ivm_ros.training.ivm_tiny.monitor import Monitor
 from ivm_ros.training.ivm_tiny.task import TinyTask
@@ -37,6 +38,7 @@ class Settings:
 
     Attributes:
         store: folder with the shards; validation shards in it are scored now and then.
+        looks: folder of `first_looks` to start with, or None.
         output: folder of the run: checkpoint, log, pictures, exported weights.
         minutes: of training, all sessions together; the learning rate falls to zero over them.
         workers: processes.
@@ -58,6 +60,7 @@ class Settings:
     store: Path
     output: Path
     minutes: float
+    looks: Path | None = None
     workers: int = 2
     seed: int = 0
     batch: int = 8
@@ -85,6 +88,8 @@ class Trainer:
         self.settings, self.rank = settings, rank
         torch.manual_seed(settings.seed)
         self.task = TinyTask(settings.config).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        if settings.looks is not None:
+            put_into(self.task.model, settings.looks)
         self.averaged = copy.deepcopy(self.task.model).eval()
         decayed = [weight for weight in self.task.parameters() if weight.ndim > 1]
         others = [weight for weight in self.task.parameters() if weight.ndim <= 1]
@@ -232,6 +237,7 @@ def main(
     store: Annotated[Path, typer.Option(help="folder with rendered shards")],
     output: Annotated[Path, typer.Option(help="folder of the run")],
     minutes: Annotated[float, typer.Option(min=0.1, help="of training, all sessions together")] = 170,
+    looks: Annotated[Path | None, typer.Option(help="folder of `first_looks` to start with")] = None,
     workers: Annotated[int, typer.Option(min=1, help="processes; one for each core")] = 2,
     seed: Annotated[int, typer.Option(help="of everything random")] = 0,
     rate: Annotated[float, typer.Option(min=0, help="highest learning rate")] = 2e-3,
@@ -239,7 +245,7 @@ def main(
     score_minutes: Annotated[float, typer.Option(min=0.1, help="between scores and exports")] = 10,
 ) -> None:
     """Train ivm-tiny."""
-    settings = Settings(store, output, minutes, workers, seed, rate=rate, score_minutes=score_minutes)
+    settings = Settings(store, output, minutes, looks, workers, seed, rate=rate, score_minutes=score_minutes)
     if settings.checkpoint.exists() and not resume:
         raise typer.BadParameter(f"{settings.checkpoint} exists; pass --resume to go on, or another --output")
     if resume and not settings.checkpoint.exists():
