@@ -24,8 +24,9 @@ from rich.table import Table
 
 import ivm_ros
 from ivm_ros.datasets.folder import INDEX, Folder
-from ivm_ros.datasets.tabletop.generate import TEST_SEEDS, write_folder
 from ivm_ros.datasets.tabletop.paraphrases import PLAIN, TYPES
+from ivm_ros.datasets.tabletop.seeds import TEST_SEEDS
+from ivm_ros.datasets.tabletop.write_folder import write_folder
 from ivm_ros.evaluation.journal import Journal
 from ivm_ros.evaluation.metrics import Metrics
 from ivm_ros.evaluation.report import shown

@@ -21,8 +21,9 @@ import typer
 
 from ivm_ros.datasets.folder_writer import write_index
 from ivm_ros.datasets.tabletop.assets import Random
-from ivm_ros.datasets.tabletop.generate import in_processes, start_folder, write_view
+from ivm_ros.datasets.tabletop.processes import in_processes
 from ivm_ros.datasets.tabletop.scene import Scene, SceneObject
+from ivm_ros.datasets.tabletop.write_folder import start_folder, write_view
 
 try:
     import pybullet

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from ivm_ros.datasets.tabletop.generate import write_folder
+from ivm_ros.datasets.tabletop.write_folder import write_folder
 
 
 def run_render(
