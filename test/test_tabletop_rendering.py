@@ -20,7 +20,7 @@ except Exception as error:  # whatever a missing MuJoCo or a missing or broken O
     pytest.skip(f"cannot render without a screen: {error}", allow_module_level=True)
 
 from ivm_ros.datasets.folder import INDEX, Folder
-from ivm_ros.datasets.tabletop import generate
+from ivm_ros.datasets.tabletop import generate, seeds, write_folder
 from ivm_ros.datasets.tabletop.layout import Layout, draw_layout, footprint, overlap
 from ivm_ros.datasets.tabletop.paraphrases import PLAIN, TYPES
 from ivm_ros.datasets.tabletop.pool import Pool, build_pool
@@ -169,7 +169,7 @@ def test_the_table_takes_every_texture_it_is_given(layouts: list[Layout]) -> Non
 
 
 def test_splits_share_neither_seeds_nor_pools() -> None:
-    splits = list(generate.SPLITS.values())
+    splits = list(seeds.SPLITS.values())
     for one, other in itertools.pairwise(splits):
         assert one[-1] < other[0]
         assert one[-1] // SCENES_PER_POOL < other[0] // SCENES_PER_POOL
@@ -193,10 +193,10 @@ def test_a_store_goes_on_where_it_stopped(tmp_path: Path, monkeypatch: pytest.Mo
 def test_a_rendered_folder_is_read_back_and_does_not_depend_on_workers(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(generate, "FOLDER_CHUNK", 1)
-    seed = generate.TEST_SEEDS.start + 3
-    count = generate.write_folder(tmp_path / "one", scenes=2, seed=seed, size=SIZE, workers=1)
-    generate.write_folder(tmp_path / "two", scenes=2, seed=seed, size=SIZE, workers=2)
+    monkeypatch.setattr(write_folder, "_CHUNK", 1)
+    seed = seeds.TEST_SEEDS.start + 3
+    count = write_folder.write_folder(tmp_path / "one", scenes=2, seed=seed, size=SIZE, workers=1)
+    write_folder.write_folder(tmp_path / "two", scenes=2, seed=seed, size=SIZE, workers=2)
     samples = list(Folder(tmp_path / "one"))
     assert len(samples) == count >= 4
     assert all(sample.depth is not None and sample.tag for sample in samples)
@@ -205,16 +205,16 @@ def test_a_rendered_folder_is_read_back_and_does_not_depend_on_workers(
     for name in files:
         assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes(), name
     with pytest.raises(FileExistsError, match="another folder"):
-        generate.write_folder(tmp_path / "one", scenes=1, seed=seed, size=SIZE)
+        write_folder.write_folder(tmp_path / "one", scenes=1, seed=seed, size=SIZE)
 
 
 def test_paraphrases_ask_the_same_of_the_same_views(tmp_path: Path) -> None:
-    seed = generate.TEST_SEEDS.start + 3
-    for wording in generate.WORDINGS:
-        generate.write_folder(tmp_path / wording, scenes=1, seed=seed, size=SIZE, wording=wording)
+    seed = seeds.TEST_SEEDS.start + 3
+    for wording in write_folder.WORDINGS:
+        write_folder.write_folder(tmp_path / wording, scenes=1, seed=seed, size=SIZE, wording=wording)
     usual, entries = (
         [json.loads(line) for line in (tmp_path / wording / INDEX).read_text().splitlines()]
-        for wording in generate.WORDINGS
+        for wording in write_folder.WORDINGS
     )
     for name in {entry["image"] for entry in usual}:
         assert (tmp_path / "usual" / name).read_bytes() == (tmp_path / "paraphrased" / name).read_bytes()
@@ -232,8 +232,8 @@ def test_paraphrases_ask_the_same_of_the_same_views(tmp_path: Path) -> None:
 
 
 def test_new_instances_are_rendered_and_described(tmp_path: Path) -> None:
-    seed = generate.TEST_SEEDS.start + 3
-    count = generate.write_folder(tmp_path / "new", scenes=1, seed=seed, size=SIZE, instances="new")
+    seed = seeds.TEST_SEEDS.start + 3
+    count = write_folder.write_folder(tmp_path / "new", scenes=1, seed=seed, size=SIZE, instances="new")
     assert count == len(list(Folder(tmp_path / "new"))) > 0
     with pytest.raises(ValueError, match=r"expected one of known, new, got 'other'"):
-        generate.write_folder(tmp_path / "other", scenes=1, seed=seed, size=SIZE, instances="other")
+        write_folder.write_folder(tmp_path / "other", scenes=1, seed=seed, size=SIZE, instances="other")
