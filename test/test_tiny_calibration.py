@@ -13,7 +13,7 @@ from ivm_ros.evaluation.reliability import Reliability
 from ivm_ros.models.ivm_tiny.config import TinyConfig
 from ivm_ros.models.ivm_tiny.files import Calibration, sigmoid
 from ivm_ros.models.ivm_tiny.grounder import Said, TinyGrounder
-from ivm_ros.models.ivm_tiny.model import IvmTiny
+from ivm_ros.models.ivm_tiny.model import Found, IvmTiny
 from ivm_ros.training.ivm_tiny.calibrate import TARGET_THRESHOLDS, best_thresholds, calibrate
 from ivm_ros.training.ivm_tiny.clues import MASK_THRESHOLDS, UNCLEAR, Clues, gather, object_labels
 
@@ -179,3 +179,27 @@ def test_clues_are_what_is_said_and_what_is_true(tmp_path):
     assert second.overlap.tolist() == [[0.5] * 7, [1.0] * 7]  # the surer one alone, then both
     assert (third.present, third.meant.tolist(), third.overlap.shape) == (False, [0, 0], (0, 7))
     assert third.head == 0.5
+
+
+class Finds(IvmTiny):
+    """Finds the left and the right half of any picture."""
+
+    def find(self, features):
+        masks = torch.full((2, 12, 16), -6.0)
+        masks[0, :, :8], masks[1, :, 8:] = 6.0, 6.0
+        return Found(masks, torch.tensor([0.9, 0.8]))
+
+
+def test_clues_of_the_network_itself_are_at_the_pictures_size(tmp_path):
+    left = np.zeros((90, 160), np.bool_)
+    left[:, :80] = True
+    entries = write_picture(
+        tmp_path, "0", np.zeros((90, 160, 3), np.uint8), {0: left}, [Answer("left", (0,)), Answer("no", ())]
+    )
+    write_index(tmp_path, entries)
+    torch.manual_seed(0)
+    grounder = TinyGrounder(Finds(SMALL).eval(), Calibration(), torch.device("cpu"))
+    first, second = gather(grounder, Folder(tmp_path))
+    assert first.meant.tolist() == [1, 0] and second.meant.tolist() == [0, 0]
+    surest_is_left = first.objects.argmax() == 0
+    assert first.overlap[0] == pytest.approx([float(surest_is_left)] * 7, abs=0.05)

@@ -23,6 +23,7 @@ from ivm_ros.datasets.tabletop.scene import Scene, SceneObject
 from ivm_ros.datasets.tabletop.store import write_shard
 from ivm_ros.evaluation.comparison import compare
 from ivm_ros.models.ivm_tiny.config import TinyConfig
+from ivm_ros.models.ivm_tiny.glimpses import SIDE, cut, places, through, windows
 from ivm_ros.models.ivm_tiny.grounder import Calibration, Said, TinyGrounder, load_weights, save_weights
 from ivm_ros.models.ivm_tiny.model import Found, IvmTiny
 from ivm_ros.training.ivm_tiny import finetune
@@ -33,7 +34,7 @@ from ivm_ros.training.ivm_tiny.finetune import TinyTuning, run_tuning
 from ivm_ros.training.ivm_tiny.folder_parts import open_folder, pictures_of, split
 from ivm_ros.training.ivm_tiny.losses import WEIGHTS
 from ivm_ros.training.ivm_tiny.own_batch import Collate, RenderedViews
-from ivm_ros.training.ivm_tiny.own_pictures import AskedPicture, OwnPictures, photographed
+from ivm_ros.training.ivm_tiny.own_pictures import AskedPicture, OwnPictures, photographed, resized
 from ivm_ros.training.ivm_tiny.true_words import asked_for, mirrored, names_color, names_place
 from ivm_ros.training.ivm_tiny.tuning import TuningTask
 
@@ -45,8 +46,11 @@ COLORS = {"red": (220, 30, 30), "blue": (30, 60, 220)}
 QUESTIONS = ("the red square", "the blue square")
 
 
-def write_pictures(folder: Path, count: int, seed: int = 0, wrong: bool = False) -> Path:
-    """Write pictures of a red square on the left and, in every other, a blue one; two questions a picture."""
+def write_pictures(folder: Path, count: int, seed: int = 0, wrong: bool = False, times: int = 1) -> Path:
+    """Write pictures of a red square on the left and, in every other, a blue one; two questions a picture.
+
+    They are 64 x 48 pixels, or `times` that.
+    """
     folder.mkdir()
     generator = np.random.default_rng(seed)
     entries = []
@@ -57,6 +61,8 @@ def write_pictures(folder: Path, count: int, seed: int = 0, wrong: bool = False)
             image[y : y + 16, x : x + 16] = COLORS[color]
             masks[slot] = np.zeros((48, 64), np.bool_)
             masks[slot][y : y + 16, x : x + 16] = True
+        image, *fine = (each.repeat(times, axis=0).repeat(times, axis=1) for each in (image, *masks.values()))
+        masks = dict(zip(masks, fine, strict=True))
         asked = [Answer(QUESTIONS[0], (0,), "red"), Answer(QUESTIONS[1], (1,) if 1 in masks else (), "blue")]
         entries += write_picture(folder, f"{number:03d}", image, masks, asked)
     if wrong:
@@ -146,8 +152,8 @@ def answers(picture: AskedPicture) -> list[tuple[str, np.ndarray]]:
     return list(zip(picture.texts, targets, strict=True))
 
 
-def red_pixels(picture: AskedPicture) -> np.ndarray:
-    image = picture.image.astype(int)
+def red_pixels(image: np.ndarray) -> np.ndarray:
+    image = image.astype(int)
     return image[..., 0] - image[..., 1:].max(axis=-1) > 60
 
 
@@ -157,12 +163,33 @@ def test_a_changed_picture_still_shows_what_its_words_say(files):
         picture = pictures.item(seed % 12, Random(seed))
         assert picture.image.shape == (48, 64, 3) and picture.meant.shape == (3, len(picture.masks))
         for words, target in answers(picture):
-            if "red" in words.lower():
-                found = red_pixels(picture)
+            if "red" in words.lower().split():
+                found = red_pixels(picture.image)
                 assert (found & target).sum() / (found | target).sum() > 0.6
                 seen.append((int(target.sum()), float(np.nonzero(target)[1].mean())))
     assert len({area for area, _ in seen}) > 10  # cropped
     assert min(x for _, x in seen) < 24 < 40 < max(x for _, x in seen)  # mirrored
+
+
+@pytest.mark.parametrize(("times", "largest"), [(1, (48, 64)), (2, (96, 128)), (7, (192, 256))])
+def test_a_picture_keeps_its_pixels_up_to_four_times_the_networks_size(tmp_path, times, largest):
+    pictures, shapes = own(write_pictures(tmp_path / "data", 4, times=times)), set()
+    for seed in range(24):
+        picture = pictures.item(seed % 4, Random(seed))
+        shapes.add(picture.picture.shape[:2])
+        assert picture.fine.shape == (len(picture.masks), *picture.picture.shape[:2])
+        assert picture.image.shape == (48, 64, 3)
+        assert np.array_equal(picture.image, resized(picture.picture, (64, 48)))
+        for fine, mask in zip(picture.fine, picture.masks, strict=True):
+            small = resized(fine.astype(np.uint8) * 255, (64, 48)) > 127
+            assert (small & mask).sum() / (small | mask).sum() > 0.85
+        for words, row in zip(picture.texts, picture.meant, strict=True):
+            if "red" in words.lower().split():
+                found, truth = red_pixels(picture.picture), picture.fine[row == 1].any(axis=0)
+                # JPEG's colours reach a few pixels too far
+                assert (found & truth).sum() / (found | truth).sum() > 1 - 0.4 / min(times, 4)
+    assert largest in shapes and len(shapes) > 5  # those that are not cropped, and crops
+    assert all(height <= largest[0] and width <= largest[1] for height, width in shapes)
 
 
 def test_what_several_questions_mean_is_one_target(tmp_path):
@@ -201,7 +228,7 @@ def test_a_place_in_the_words_is_not_cropped_away_and_sides_are_swapped(tmp_path
     for seed in range(40):
         picture = pictures.item(1, Random(seed))
         for words, target in answers(picture):
-            if "red" in words.lower():
+            if "red" in words.lower().split():
                 areas.add(int(target.sum()))
                 left = float(np.nonzero(target)[1].mean()) < 32
                 assert ("left" if left else "right") in words.lower(), words
@@ -293,8 +320,10 @@ def test_a_target_that_is_too_small_is_not_taught_and_not_denied():
     mask[0, 20:23, 30:33] = True  # 9 pixels, in four cells
     image = np.zeros((48, 64, 3), np.uint8)
     one = np.ones((1, 1), np.int64)
-    batch = Collate(SMALL, 1)([AskedPicture(image, ("the screw",), np.array([True]), mask, one, 0)])
-    assert len(batch.masks) == 0 and batch.present.tolist() == [True] and (batch.targets == IGNORE).all()
+    asked = AskedPicture(image, mask, image, ("the screw",), np.array([True]), mask, one, 0)
+    batch = Collate(SMALL, 1)([asked])
+    assert len(batch.masks) == len(batch.fine) == 0
+    assert batch.present.tolist() == [True] and (batch.targets == IGNORE).all()
     assert batch.blurred.sum() == 2
 
 
@@ -320,11 +349,14 @@ def test_what_is_found_besides_the_targets_is_not_meant():
     masks = masks.repeat(4, axis=1).repeat(4, axis=2)
     small = np.zeros((1, 48, 64), np.bool_)
     small[0, 20:22, 41:43] = True
+    image, masks = np.zeros((48, 64, 3), np.uint8), np.concatenate([masks, small])
     picture = AskedPicture(
-        np.zeros((48, 64, 3), np.uint8),
+        image,
+        masks,
+        image,
         ("the first", "the second", "nothing"),
         np.array([True, True, False]),
-        np.concatenate([masks, small]),
+        masks,
         np.array([[1, 0, 0], [0, 1, 0], [0, 0, 0]]),
         0,
     )
@@ -347,6 +379,59 @@ def test_what_is_found_besides_the_targets_is_not_meant():
         assert torch.equal(through, masks_of(batch)[place] if batch.shown[place] else drawn[place].sigmoid())
 
 
+def test_glimpses_show_targets_and_what_else_is_found_at_the_pictures_own_resolution(tmp_path):
+    asked = []
+    for times in (1, 2, 7):
+        pictures = own(write_pictures(tmp_path / f"{times}", 2, times=times), flips=False)
+        asked.append(pictures.item(pictures.pictures.index((2, 3)), Random(times)))
+    assert len({picture.picture.shape for picture in asked}) == 3
+    batch = Collate(SMALL, 3)(asked)
+    batch = replace(batch, shown=torch.ones_like(batch.shown))
+    model = Finds(SMALL).eval()
+    model.objects = torch.stack([cells(15)])
+    with torch.no_grad():
+        features = model.image(torch.zeros(3, 3, 48, 64))
+        found = candidates(model, features, batch, torch.zeros(len(batch.masks), 12, 16))
+    assert found.target.tolist() == [True, True, False] * 3
+    assert found.image.tolist() == [0, 0, 0, 1, 1, 1, 2, 2, 2]
+    assert found.glimpses.shape == (9, SIDE, SIDE, 3) and len(found.outlines) == 6
+    red = [(fine & red_pixels(picture.picture)).any() for picture in asked for fine in picture.fine]
+    assert sum(red) == 3
+    for glimpse, outline, is_red in zip(found.glimpses[found.target], found.outlines, red, strict=True):
+        colored = torch.from_numpy(red_pixels((glimpse if is_red else glimpse.flip(2)).numpy()))
+        assert 0.3 < outline.mean() < 0.9
+        assert colored[outline == 1].float().mean() > 0.95 and colored[outline == 0].float().mean() < 0.15
+    coarse, fine = through(masks_of(batch), found.where[found.target]) > 0.5, found.outlines > 0.5
+    assert (coarse & fine).sum() / (coarse | fine).sum() > 0.8  # both are of the same windows
+    for number, picture in enumerate(batch.pictures):
+        seen = windows(model.objects, (picture.shape[1], picture.shape[0]))
+        assert torch.equal(found.glimpses[3 * number + 2], cut(picture, seen)[0])
+        assert torch.equal(found.where[3 * number + 2], places(seen, (picture.shape[1], picture.shape[0]))[0])
+
+
+def test_outlines_teach_the_outliner_alone_and_words_do_not_teach_looks(files):
+    task = TuningTask(load_weights(files / "start.safetensors")[0], 0.0, views=False).train()
+    task.requires_grad_()  # so that what gets no gradient is not what rests
+    terms = task(batch_of(files / "data"))
+    terms["fine"].backward(retain_graph=True)
+    taught = {name for name, weight in task.named_parameters() if weight.grad is not None}
+    assert taught and all(name.startswith("model.outliner.") for name in taught)
+    assert task.model.outliner.change.weight.grad.abs().sum() > 0
+    (terms["target"] + terms["existence"]).backward()
+    taught = {name for name, weight in task.named_parameters() if weight.grad is not None}
+    assert not [name for name in taught if name.startswith(("model.closer.", "model.looks."))]
+
+
+def test_what_is_seen_closely_decides_what_is_meant(files):
+    batch = batch_of(files / "data")
+    task = TuningTask(load_weights(files / "start.safetensors")[0], 0.0, views=False).eval()
+    torch.nn.init.normal_(task.model.closer.say.weight)
+    black = replace(batch, pictures=[np.zeros_like(picture) for picture in batch.pictures])
+    with torch.no_grad():
+        first, second = task(batch), task(black)
+    assert first["target"] != second["target"] and first["mask"] == second["mask"]
+
+
 def masks_of(batch) -> torch.Tensor:
     return batch.masks.float().reshape(-1, 12, 4, 16, 4).mean(dim=(2, 4))
 
@@ -362,9 +447,10 @@ def test_what_rests_rests_and_the_start_pulls(files):
     assert all(weight.grad is not None for weight in trained.values())  # else several processes would hang
     optimizer.step()
     changed = {name for name, value in task.state_dict().items() if not torch.equal(value, before[name])}
-    for part in ("image.stage16.", "image.heat.", "masks.", "text.", "matcher.", "target_reader."):
+    parts = "image.stage16.", "image.heat.", "masks.", "outliner.", "text.", "matcher.", "target_reader."
+    for part in parts:
         assert any(name.startswith(f"model.{part}") for name in changed), part
-    rests = ("image.stage4.", "looks.", "anchor_reader.", "relation.", "matcher.anchor.")
+    rests = ("image.stage4.", "looks.", "closer.", "anchor_reader.", "relation.", "matcher.anchor.")
     assert not [n for n in changed if n.startswith(tuple(f"model.{rest}" for rest in rests))]
     assert not [n for n in changed if "running" in n or "batches" in n]
     second = task(batch_of(files / "data"))
@@ -378,12 +464,12 @@ def test_pictures_without_a_target_have_finite_terms_and_all_gradients(files):
     batch = batch_of(files / "data")
     asked = torch.full((12, 1), IGNORE)
     parts = {name: getattr(batch, name)[:0] for name in ("image", "masks", "cells", "shown")}
-    nothing = replace(batch, **parts, targets=asked, present=torch.zeros(12, dtype=torch.bool))
+    nothing = replace(batch, **parts, fine=[], targets=asked, present=torch.zeros(12, dtype=torch.bool))
     task = TuningTask(load_weights(files / "start.safetensors")[0], 0.1, views=False).train()
     terms = task(nothing)
     terms["loss"].backward()
     assert all(torch.isfinite(value) for value in terms.values())
-    assert float(terms["mask"]) == float(terms["dice"]) == float(terms["fine"]) == 0
+    assert terms["mask"].item() == terms["dice"].item() == terms["fine"].item() == 0
     assert all(w.grad is not None and w.grad.isfinite().all() for w in task.parameters() if w.requires_grad)
 
 
@@ -398,12 +484,13 @@ def test_elsewhere_heat_stays_as_the_start_says(files):
         assert float(task(empty)["heat"]) > 0.1
 
 
-def write_views(folder: Path) -> Path:
+def write_views(folder: Path, times: int) -> Path:
     folder.mkdir()
     instances = np.zeros((48, 64), np.uint8)
     instances[10:30, 10:30], instances[10:30, 40:60] = 1, 2
     image = np.full((48, 64, 3), 120, np.uint8)
     image[instances == 1], image[instances == 2] = COLORS["red"], COLORS["blue"]
+    image, instances = (part.repeat(times, axis=0).repeat(times, axis=1) for part in (image, instances))
     cube = SceneObject(1, "cube", "red", None, None, 0.8, (-0.1, 0.0, 0.8))
     ball = SceneObject(2, "ball", "blue", None, None, 0.9, (0.1, 0.0, 0.9))
     scene = Scene(image, instances, None, (60.0, 60.0, 32.0, 24.0), (cube, ball))
@@ -411,16 +498,19 @@ def write_views(folder: Path) -> Path:
     return folder
 
 
-def test_rendered_views_teach_what_own_pictures_cannot(files, tmp_path):
-    views = RenderedViews(write_views(tmp_path / "store"))
+@pytest.mark.parametrize("times", [1, 2])
+def test_rendered_views_teach_what_own_pictures_cannot(files, tmp_path, times):
+    views = RenderedViews(write_views(tmp_path / "store", times))
     assert len(views) == 4
     batch = batch_of(files / "data", [views.item(index, Random(index)) for index in range(2)])
     assert batch.views is not None and len(batch.views.questions) == 6 and len(batch.images) == 4
+    assert all(picture.shape == (48 * times, 64 * times, 3) for picture in batch.views.pictures)
     task = TuningTask(load_weights(files / "start.safetensors")[0], 0.0, views=True).train()
     terms = task(batch.to("cpu"))
     terms["loss"].backward()
     assert terms["views"].item() > 0 and task.model.relation.weight.grad.abs().sum() > 0
     assert task.model.looks.kinds.weight.grad.abs().sum() > 0
+    assert task.model.closer.say.weight.grad.abs().sum() > 0
     trained = {name for name, weight in task.named_parameters() if weight.requires_grad}
     assert not [name for name in trained if name.startswith("views.")]  # the model is trained once
     assert task(batch.to("cpu"))["views"].item() == terms["views"].item()

@@ -6,13 +6,18 @@ it finds apart from the targets of a question is one that the question does not 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
+import cv2
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ivm_ros.grounding import Mask
 from ivm_ros.models.ivm_tiny.encoder import Features
+from ivm_ros.models.ivm_tiny.glimpses import SIDE, Windows, cut, places, windows
 from ivm_ros.models.ivm_tiny.model import Found, IvmTiny, quality
 from ivm_ros.training.ivm_tiny.clues import OTHER, SAME
 from ivm_ros.training.ivm_tiny.data import IGNORE
@@ -27,12 +32,20 @@ class Candidates(NamedTuple):
         masks: (N, h, w) float32 in [0, 1] at stride 4, through which they are looked at.
         sure: (N,) float32 probability that each is an object.
         labels: (Q, M) int64 of the M objects of its picture: 1 meant, 0 not, `IGNORE` unclear or padding.
+        glimpses: (N, `SIDE`, `SIDE`, 3) uint8 RGB: what the pictures show of them.
+        where: (N, 4) float32 places of the glimpses, see `glimpses.places`.
+        target: (N,) bool which are labelled targets, T in the order of the batch.
+        outlines: (T, `SIDE`, `SIDE`) float32 how much of each pixel of their glimpses is theirs.
     """
 
     image: Tensor
     masks: Tensor
     sure: Tensor
     labels: Tensor
+    glimpses: Tensor
+    where: Tensor
+    target: Tensor
+    outlines: Tensor
 
 
 @torch.no_grad()
@@ -48,20 +61,42 @@ def candidates(model: IvmTiny, features: Features, batch: OwnBatch, targets: Ten
     truth = F.avg_pool2d(batch.masks[:, None].float(), 4)[:, 0]
     seen = torch.where(batch.shown[:, None, None], truth, targets.sigmoid())
     sure = features.heat[batch.image, batch.cells[:, 0], batch.cells[:, 1]].sigmoid() * quality(seen)
-    times = len(batch.texts) // len(batch.images)
-    images, masks, sures, labels = [], [], [], []
-    for number in range(len(batch.images)):
-        mine = batch.image == number
-        asked = batch.targets[number * times : (number + 1) * times, : int(mine.sum())]
+    times, device = len(batch.texts) // len(batch.images), seen.device
+    parts = []
+    for number, picture in enumerate(batch.pictures):
+        mine = torch.nonzero(batch.image == number)[:, 0]
+        asked = batch.targets[number * times : (number + 1) * times, : len(mine)]
         found = model.find(Features(*(part[number : number + 1] for part in features)))
         others, unlike = _others(found, truth[mine], asked, batch.blurred[number])
-        masks.append(torch.cat([seen[mine], others.masks.sigmoid()]))
-        sures.append(torch.cat([sure[mine], others.sure]))
-        labels.append(torch.cat([asked, unlike], dim=1))
-        images.append(torch.full_like(sures[-1], number, dtype=torch.int64))
-    most = max(1, *(each.shape[1] for each in labels))
-    padded = [F.pad(each, (0, most - each.shape[1]), value=IGNORE) for each in labels]
-    return Candidates(torch.cat(images), torch.cat(masks), torch.cat(sures), torch.cat(padded))
+        masks, size = torch.cat([seen[mine], others.masks.sigmoid()]), (picture.shape[1], picture.shape[0])
+        looked, fine = windows(masks, size), [batch.fine[index] for index in mine.tolist()]
+        parts.append(
+            Candidates(
+                image=torch.full((len(masks),), number, device=device),
+                masks=masks,
+                sure=torch.cat([sure[mine], others.sure]),
+                labels=torch.cat([asked, unlike], dim=1),
+                glimpses=cut(picture, looked).to(device),
+                where=places(looked, size).to(device),
+                target=torch.arange(len(masks), device=device) < len(mine),
+                outlines=_outlines(fine, looked[: len(mine)]).to(device),
+            )
+        )
+    most = max(1, *(part.labels.shape[1] for part in parts))
+    padded = [
+        part._replace(labels=F.pad(part.labels, (0, most - part.labels.shape[1]), value=IGNORE))
+        for part in parts
+    ]
+    return Candidates(*(torch.cat(column) for column in zip(*padded, strict=True)))
+
+
+def _outlines(masks: Sequence[Mask], looked: Windows) -> Tensor:
+    """Return how much of each pixel of their windows (h, w) masks cover: (T, `SIDE`, `SIDE`) float32."""
+    drawn = np.empty((len(masks), SIDE, SIDE), np.float32)
+    for outline, mask, (left, top, right, bottom) in zip(drawn, masks, looked.tolist(), strict=True):
+        inside = mask[top:bottom, left:right].astype(np.float32)
+        cv2.resize(inside, (SIDE, SIDE), dst=outline, interpolation=cv2.INTER_AREA)
+    return torch.from_numpy(drawn)
 
 
 def _others(found: Found, truth: Tensor, asked: Tensor, blurred: Tensor) -> tuple[Found, Tensor]:

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from ivm_ros.datasets.tabletop.scene import Scene
 from ivm_ros.evaluation.fingerprint import fingerprint
+from ivm_ros.grounding import Image, Mask
 from ivm_ros.models.ivm_tiny.config import TinyConfig
 from ivm_ros.training.ivm_tiny.data import IGNORE, Batch, ShardPool, make_batch
 from ivm_ros.training.ivm_tiny.instances import ViewObjects, view_objects
@@ -69,10 +70,12 @@ class OwnBatch:
 
     Attributes:
         images: (B, H, W, 3) uint8 RGB.
+        pictures: the same as they are looked at closely, (h, w, 3) uint8 RGB of any sizes.
         texts: Q instructions, picture by picture.
         present: (Q,) bool whether anything is meant.
         image: (T,) int64 picture of each target, ascending.
         masks: (T, H, W) bool.
+        fine: the same T as (h, w) bool of the pictures.
         cells: (T, 2) int64 row and column of a cell of the stride 4 inside each, drawn by chance.
         shown: (T,) bool: looked at through the true mask, not the drawn one.
         heat: (B, H / 4, W / 4) float32: 1 deepest inside a target, 0 outside of all.
@@ -83,10 +86,12 @@ class OwnBatch:
     """
 
     images: Tensor
+    pictures: list[Image]
     texts: tuple[str, ...]
     present: Tensor
     image: Tensor
     masks: Tensor
+    fine: list[Mask]
     cells: Tensor
     shown: Tensor
     heat: Tensor
@@ -96,7 +101,7 @@ class OwnBatch:
     seed: int = 0
 
     def to(self, device: Any, **how: Any) -> OwnBatch:
-        """Return it on a device."""
+        """Return it on a device, but for what glimpses are cut from."""
         views = None if self.views is None else _moved(self.views, device, how)
         return replace(_moved(self, device, how), views=views)
 
@@ -156,12 +161,14 @@ def _own_batch(pictures: Sequence[AskedPicture], config: TinyConfig) -> OwnBatch
         targets[number, :, : len(indices)] = picture.meant[:, indices]
     return OwnBatch(
         images=torch.from_numpy(np.stack([picture.image for picture in pictures])),
+        pictures=[picture.picture for picture in pictures],
         texts=tuple(text for picture in pictures for text in picture.texts),
         present=torch.from_numpy(np.concatenate([picture.present for picture in pictures])),
         image=torch.tensor([n for n, indices in enumerate(kept) for _ in indices], dtype=torch.int64),
         masks=torch.from_numpy(
             np.concatenate([np.zeros((0, config.height, config.width), np.bool_), *(s.masks for s in seen)])
         ),
+        fine=[picture.fine[i] for picture, indices in zip(pictures, kept, strict=True) for i in indices],
         cells=torch.from_numpy(np.concatenate([np.zeros((0, 2), np.int64), *(s.cells for s in seen)])),
         shown=torch.tensor([random.random() < TRUE_MASKS for _ in seen], dtype=torch.bool),
         heat=torch.from_numpy(heat),

@@ -25,6 +25,9 @@ from ivm_ros.training.ivm_tiny.data import IGNORE
 from ivm_ros.training.ivm_tiny.folder_parts import instructions_of
 from ivm_ros.training.ivm_tiny.true_words import asked_for, mirrored, names_color, names_place
 
+CLOSER = 4
+"""Times the network's size that a picture is kept at, where it has so many pixels."""
+
 _LEAST_SIDE = 0.55
 _WORDS = re.compile(r"\w+")
 _EMPTY_WORDS = {"the", "a", "an", "of", "to", "all", "every", "my", "that", "this", "is", "which", "please"}
@@ -32,10 +35,12 @@ _EMPTY_WORDS = {"the", "a", "an", "of", "to", "all", "every", "my", "that", "thi
 
 @dataclass(frozen=True, eq=False)
 class AskedPicture:
-    """One picture at the network's size, and K questions about it, with T different targets in all.
+    """One picture, and K questions about it, with T different targets in all.
 
     Attributes:
-        image: (H, W, 3) uint8 RGB.
+        picture: (h, w, 3) uint8 RGB, at its own size up to `CLOSER` times the network's: for closer looks.
+        fine: (T, h, w) bool: the masks there.
+        image: (H, W, 3) uint8 RGB: the same, squashed to the network's size.
         texts: K instructions.
         present: (K,) bool whether anything matches.
         masks: (T, H, W) bool, none of them empty.
@@ -43,6 +48,8 @@ class AskedPicture:
         seed: of all chance in what is made of it.
     """
 
+    picture: Image
+    fine: npt.NDArray[np.bool_]
     image: Image
     texts: tuple[str, ...]
     present: npt.NDArray[np.bool_]
@@ -131,45 +138,63 @@ def _changed(
     if flips and random.random() < 0.5 and None not in swapped:
         image, masks = image[:, ::-1], [mask[:, ::-1] for mask in masks]
         texts = [text for text in swapped if text is not None]
-    small = photographed(resized(image, size), any(map(names_color, texts)), random)
-    targets = [resized(mask.astype(np.uint8) * 255, size) > 127 for mask in masks]
+    own_size = _kept_size(image, size)
+    picture = photographed(resized(image, own_size), any(map(names_color, texts)), random)
+    targets = [_resized_mask(mask, size) for mask in masks]
     whose = [place for place, (_, own) in enumerate(asked) for _ in own]
+    kept, meant = _different(targets, whose, len(asked))
     return AskedPicture(
-        small,
+        picture,
+        _stacked([_resized_mask(masks[place], own_size) for place in kept], own_size),
+        resized(picture, size),
         tuple(asked_for(text, random) for text in texts),
         np.array([bool(own) for _, own in asked]),
-        *_different(targets, whose, len(asked), size),
+        _stacked([targets[place] for place in kept], size),
+        meant,
         random.getrandbits(48),
     )
 
 
+def _kept_size(image: Image, size: tuple[int, int]) -> tuple[int, int]:
+    height, width = image.shape[:2]
+    scale = min(1.0, CLOSER * size[0] / width, CLOSER * size[1] / height)
+    return max(1, round(scale * width)), max(1, round(scale * height))
+
+
+def _resized_mask(mask: Mask, size: tuple[int, int]) -> Mask:
+    return resized(mask.astype(np.uint8) * 255, size) > 127
+
+
+def _stacked(masks: Sequence[Mask], size: tuple[int, int]) -> npt.NDArray[np.bool_]:
+    return np.stack([np.zeros(size[::-1], np.bool_), *masks])[1:]
+
+
 def _different(
-    targets: Sequence[Mask], whose: Sequence[int], count: int, size: tuple[int, int]
-) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.int64]]:
+    targets: Sequence[Mask], whose: Sequence[int], count: int
+) -> tuple[list[int], npt.NDArray[np.int64]]:
     """Take targets of several questions that are the same thing together.
 
     Args:
         targets: (H, W) bool each.
         whose: the question of each.
         count: K questions.
-        size: (width, height).
 
     Returns:
-        (T, H, W) the masks that are not empty, the first of each thing, and (K, T) which each question means.
+        Which T masks are not empty and the first of each thing, and (K, T) which each question means.
     """
-    masks: list[Mask] = []
-    for target in targets:
-        if target.any() and all(mask_overlap(target, mask).iou <= SAME for mask in masks):
-            masks.append(target)
-    meant = np.zeros((count, len(masks)), np.int64)
+    kept: list[int] = []
+    for number, target in enumerate(targets):
+        if target.any() and all(mask_overlap(target, targets[other]).iou <= SAME for other in kept):
+            kept.append(number)
+    meant = np.zeros((count, len(kept)), np.int64)
     for question, target in zip(whose, targets, strict=True):
-        for place, mask in enumerate(masks):
-            iou = mask_overlap(target, mask).iou
+        for place, other in enumerate(kept):
+            iou = mask_overlap(target, targets[other]).iou
             if iou > SAME:
                 meant[question, place] = 1
             elif iou > OTHER and meant[question, place] == 0:
                 meant[question, place] = IGNORE
-    return np.stack([np.zeros(size[::-1], np.bool_), *masks])[1:], meant
+    return kept, meant
 
 
 def resized(picture: npt.NDArray[np.uint8], size: tuple[int, int]) -> npt.NDArray[np.uint8]:

@@ -12,8 +12,8 @@ from torch import Tensor, nn
 
 from ivm_ros.models.ivm_tiny.encoder import Features, ImageEncoder, normalise
 from ivm_ros.models.ivm_tiny.model import IvmTiny
-from ivm_ros.models.ivm_tiny.objects import Cells, Looks, upsample
-from ivm_ros.training.ivm_tiny.candidates import candidates
+from ivm_ros.models.ivm_tiny.objects import Cells
+from ivm_ros.training.ivm_tiny.candidates import Candidates, candidates
 from ivm_ros.training.ivm_tiny.losses import heat_loss, losses, pointed, total
 from ivm_ros.training.ivm_tiny.own_batch import OwnBatch
 from ivm_ros.training.ivm_tiny.task import TinyTask
@@ -22,7 +22,9 @@ from ivm_ros.training.losses import dice
 FROZEN = ("model.image.stage4.", "views.dense.")
 """Beginnings of the names of weights that never change: edges and colours are the same everywhere."""
 
-WITHOUT_VIEWS = ("model.looks.", "model.anchor_reader.", "model.relation.", "model.matcher.anchor.")
+WITHOUT_VIEWS = (
+    "model.looks.", "model.closer.", "model.anchor_reader.", "model.relation.", "model.matcher.anchor.",
+)  # fmt: skip
 """The same of weights that only rendered views can teach."""
 
 
@@ -102,8 +104,9 @@ def own_losses(model: IvmTiny, features: Features, before: Tensor, batch: OwnBat
     """
     masks = model.masks(features, Cells(batch.image, batch.cells[:, 0], batch.cells[:, 1]))
     found = candidates(model, features, batch, masks.detach())
-    looks = model.look(features, found.image, found.masks)
-    looks = Looks(*(part.detach() for part in looks))  # what things look like is not what words teach
+    with torch.no_grad():  # what things look like is not what words teach
+        closer = model.look_closer(found.glimpses, found.where, found.masks)
+        looks = model.looks(features, found.image, found.masks, closer)
     scene = model.matcher.arrange(looks, found.sure, found.image, len(batch.images))
     matches = model.match(scene, model.read(batch.texts))
     truth = F.avg_pool2d(batch.masks[:, None].float(), 4)[:, 0]
@@ -112,18 +115,15 @@ def own_losses(model: IvmTiny, features: Features, before: Tensor, batch: OwnBat
         "heat": heat_loss(features.heat, torch.where(batch.heat > 0, batch.heat, before.sigmoid())),
         "mask": _pixel_loss(masks, truth, count),
         "dice": _dice(masks, truth) / count,
-        "fine": _fine(masks, features, batch),
+        "fine": _fine(model, masks.detach(), found, count),
         "target": pointed(matches.target, found.labels),
         "existence": F.binary_cross_entropy_with_logits(matches.existence, batch.present.float()),
     }
 
 
-def _fine(masks: Tensor, features: Features, batch: OwnBatch) -> Tensor:
-    if not len(masks):  # pixel_shuffle has no gradient of an empty batch
-        return 0.0 * features.blend.sum()
-    fine = upsample(masks, features.blend[batch.image])
-    truth = F.avg_pool2d(batch.masks[:, None].float(), 2)[:, 0]
-    return _pixel_loss(fine, truth, len(masks)) + 0.2 * _dice(fine, truth) / len(masks)
+def _fine(model: IvmTiny, masks: Tensor, found: Candidates, count: int) -> Tensor:
+    fine = model.outline(found.glimpses[found.target], found.where[found.target], masks)
+    return _pixel_loss(fine, found.outlines, count) + 0.2 * _dice(fine, found.outlines) / count
 
 
 def _pixel_loss(logits: Tensor, truth: Tensor, count: int) -> Tensor:
