@@ -66,7 +66,7 @@ def by_torch():
 @pytest.fixture(scope="module")
 def by_onnx():
     pytest.importorskip("onnxruntime", reason="pip install 'ivm-ros[onnx]'")
-    return ivm_ros.load("ivm-tiny", device="cpu", engine="onnx")
+    return ivm_ros.load("ivm-tiny", device="cpu", engine="onnx", precision="float32")
 
 
 def lively(config, seed=0):
@@ -240,10 +240,12 @@ def test_graphs_in_the_package_have_no_weights_but_those_of_the_file(tmp_path, b
 def test_graphs_in_the_package_fit_its_weights_and_say_nothing_of_where_they_were_made(by_onnx):
     from ivm_ros.models.ivm_tiny.onnx import INDEX, SHIPPED, find_graphs
     from ivm_ros.models.ivm_tiny.parts import graphs
+    from ivm_ros.models.ivm_tiny.quantised import quantised
 
     assert find_graphs(load_weights(WEIGHTS)[0].config) == SHIPPED
     files = [path for path in SHIPPED.iterdir() if path.name != INDEX]
-    assert {path.name for path in files} == {f"{spec.name}.onnx" for spec in graphs(TinyConfig())}
+    specs = graphs(TinyConfig())
+    assert {path.name for path in files} == {f"{spec.name}.onnx" for spec in (*specs, quantised(specs[0]))}
     assert all(b".py" not in path.read_bytes() for path in files)
     assert sum(path.stat().st_size for path in (WEIGHTS, *SHIPPED.iterdir())) <= 12e6
 
@@ -340,8 +342,9 @@ def test_auto_is_onnx_where_it_is_installed(monkeypatch, by_onnx):
     ("options", "said"),
     [
         ({"engine": "caffe"}, "an engine of auto, torch, onnx; got 'caffe'"),
-        ({"precision": "int3"}, "a precision of float32, bfloat16; got 'int3'"),
+        ({"precision": "int3"}, "a precision of auto, float32, bfloat16, int8; got 'int3'"),
         ({"engine": "torch", "provider": "cpu"}, "provider=auto with the engine torch"),
+        ({"engine": "torch", "precision": "int8"}, "float32 or bfloat16 with the engine torch, got 'int8'"),
         ({"provider": "tpu"}, "provider of auto, cpu, cuda, tensorrt; got 'tpu'"),
     ],
 )
@@ -358,8 +361,69 @@ def test_bfloat16_is_the_encoders_and_answers_nearly_the_same(by_onnx, picture, 
     assert_same(expected, got, tolerance=0.1)
     apart = max(np.abs(a.heatmap - b.heatmap).max() for a, b in zip(expected, got, strict=True))
     assert apart > 1e-4  # else it was not in bfloat16
-    with pytest.raises(ValueError, match="precision=float32 with the engine onnx"):
+    with pytest.raises(ValueError, match="precision=float32 or int8 with the engine onnx"):
         ivm_ros.load("ivm-tiny", device="cpu", engine="onnx", precision="bfloat16")
+
+
+# 8 bits
+
+
+def test_int8_answers_nearly_the_same(by_onnx, picture, texts):
+    expected = by_onnx.ground_many(by_onnx.encode(picture), texts)
+    rounded = ivm_ros.load("ivm-tiny", device="cpu", precision="int8")
+    assert (rounded.network.engine, rounded.network.precision) == ("onnx", "int8")
+    got = rounded.ground_many(rounded.encode(picture), texts)
+    apart = max(np.abs(a.heatmap - b.heatmap).max() for a, b in zip(expected, got, strict=True))
+    assert apart > 1e-3  # else it was not in 8 bits
+    for plain, ours in zip(expected, got, strict=True):
+        assert ours.existence == pytest.approx(plain.existence, abs=0.3)
+    found = [(a.targets[0], b.targets[0]) for a, b in zip(expected, got, strict=True) if a.found and b.found]
+    assert len(found) >= len(texts) // 2
+    for plain, ours in found:
+        assert (plain.mask & ours.mask).sum() / (plain.mask | ours.mask).sum() > 0.8
+
+
+@pytest.mark.parametrize(("multiplies", "precision"), [(True, "int8"), (False, "float32")])
+def test_auto_is_int8_where_the_processor_multiplies_bytes(monkeypatch, by_onnx, multiplies, precision):
+    from ivm_ros.models.ivm_tiny import quantised
+
+    monkeypatch.setattr(quantised, "processor_multiplies_bytes", lambda: multiplies)
+    assert ivm_ros.load("ivm-tiny", device="cpu").network.precision == precision
+    assert ivm_ros.load("ivm-tiny", device="cpu", precision="float32").network.precision == "float32"
+
+
+def test_other_weights_need_an_int8_graph_of_their_own(exported, tmp_path, picture):
+    from ivm_ros.models.ivm_tiny.quantise import quantise
+    from ivm_ros.models.ivm_tiny.quantised import fits
+
+    weights, folder, _ = exported
+    folder = shutil.copytree(folder, tmp_path / "graphs")
+    with pytest.raises(CheckpointError, match="weights that there is an int8 graph of"):
+        ivm_ros.load("ivm-tiny", checkpoint=folder, device="cpu", precision="int8")
+    with pytest.raises(ValueError, match="expected pictures"):
+        quantise(weights, [], folder)
+    quantise(weights, [noise(SMALL, seed) for seed in range(8)], folder)
+    assert fits(load_weights(weights)[0], folder)
+    assert not fits(load_weights(small_file(tmp_path / "other.safetensors", seed=1))[0], folder)
+    rounded = ivm_ros.load("ivm-tiny", checkpoint=folder, device="cpu", precision="int8")
+    assert rounded.network.precision == "int8"
+    assert rounded(picture, "the red cup").heatmap.shape == picture.shape[:2]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("flags\t: fpu avx512_vnni\n", True),
+        ("processor : 0\nFeatures : fp asimd asimddp\n", True),
+        ("flags\t: fpu avx2\nmodel name : avx_vnni\n", False),
+        ("", False),
+    ],
+)
+def test_what_the_processor_says(monkeypatch, text, expected):
+    from ivm_ros.models.ivm_tiny import quantised
+
+    monkeypatch.setattr(quantised.Path, "read_text", lambda path: text)
+    assert quantised.processor_multiplies_bytes() is expected
 
 
 def test_bfloat16_is_the_encoders_alone():

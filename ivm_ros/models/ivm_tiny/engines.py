@@ -9,26 +9,31 @@ from pathlib import Path
 import torch
 
 from ivm_ros.checkpoints import CheckpointError
+from ivm_ros.models.ivm_tiny import parts
 from ivm_ros.models.ivm_tiny.model import IvmTiny
 from ivm_ros.models.ivm_tiny.network import TinyNetwork, TorchEngine
 
-PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
-"""Of the picture's half, by the name that users give."""
+PRECISIONS = ("auto", "float32", "bfloat16", "int8")
+"""Of the encoder, by the name that users give."""
 
 
 def _torch(
-    model: IvmTiny, folder: Path | None, device: torch.device, precision: torch.dtype, provider: str
+    model: IvmTiny, folder: Path | None, device: torch.device, precision: str, provider: str
 ) -> TinyNetwork:
     if provider != "auto":
         raise ValueError(f"expected provider=auto with the engine torch, got {provider!r}")
-    return TinyNetwork(model, TorchEngine(model, device, precision))
+    if precision == "int8":
+        raise ValueError("expected a precision of float32 or bfloat16 with the engine torch, got 'int8'")
+    dtype = torch.bfloat16 if precision == "bfloat16" else torch.float32
+    return TinyNetwork(model, TorchEngine(model, device, dtype))
 
 
 def _onnx(
-    model: IvmTiny, folder: Path | None, device: torch.device, precision: torch.dtype, provider: str
+    model: IvmTiny, folder: Path | None, device: torch.device, precision: str, provider: str
 ) -> TinyNetwork:
     try:
         from ivm_ros.models.ivm_tiny.onnx import OnnxEngine, find_graphs
+        from ivm_ros.models.ivm_tiny.quantised import fits, processor_multiplies_bytes, quantised
     except ModuleNotFoundError as error:
         raise ImportError(f"engine 'onnx' needs {error.name}: pip install 'ivm-ros[onnx]'") from error
     graphs = find_graphs(model.config, folder)
@@ -37,28 +42,37 @@ def _onnx(
             "expected weights of the sizes that the package has graphs for, or a folder that "
             "`ivm-ros export --model ivm-tiny` made of them"
         )
-    if precision != torch.float32:
+    if precision == "bfloat16":
         raise ValueError(
-            "expected precision=float32 with the engine onnx, got another; engine=torch has others"
+            "expected precision=float32 or int8 with the engine onnx, got 'bfloat16'; engine=torch has it"
         )
-    return TinyNetwork(model, OnnxEngine(model, graphs, device, provider))
+    there = device.type == "cpu" and provider in ("auto", "cpu") and fits(model, graphs)
+    if precision == "int8" and not there:
+        raise CheckpointError(
+            "expected a CPU, and weights that there is an int8 graph of, as of those in the package; "
+            "precision=float32 runs everywhere"
+        )
+    rounded = precision == "int8" or (precision == "auto" and there and processor_multiplies_bytes())
+    picture = quantised(parts.graphs(model.config)[0]) if rounded else None
+    return TinyNetwork(model, OnnxEngine(model, graphs, device, provider, picture))
 
 
 def _auto(
-    model: IvmTiny, folder: Path | None, device: torch.device, precision: torch.dtype, provider: str
+    model: IvmTiny, folder: Path | None, device: torch.device, precision: str, provider: str
 ) -> TinyNetwork:
-    """Open with what was measured to be fastest: ONNX Runtime on CPUs, where it is installed, in float32."""
+    """Open with what was measured to be fastest: ONNX Runtime on CPUs, where it is installed."""
     if provider != "auto":
         return _onnx(model, folder, device, precision, provider)
-    if device.type == "cpu" and precision == torch.float32 and find_spec("onnxruntime") is not None:
+    if device.type == "cpu" and precision != "bfloat16" and find_spec("onnxruntime") is not None:
         try:
             return _onnx(model, folder, device, precision, provider)
         except CheckpointError:  # weights of other sizes: PyTorch runs them all
-            pass
+            if precision == "int8":
+                raise
     return _torch(model, folder, device, precision, provider)
 
 
-ENGINES: dict[str, Callable[[IvmTiny, Path | None, torch.device, torch.dtype, str], TinyNetwork]] = {
+ENGINES: dict[str, Callable[[IvmTiny, Path | None, torch.device, str, str], TinyNetwork]] = {
     "auto": _auto,
     "torch": _torch,
     "onnx": _onnx,
@@ -70,7 +84,7 @@ def open_network(
     model: IvmTiny,
     folder: Path | None,
     device: torch.device,
-    precision: str = "float32",
+    precision: str = "auto",
     engine: str = "auto",
     provider: str = "auto",
 ) -> TinyNetwork:
@@ -80,7 +94,8 @@ def open_network(
         model: in eval mode, on the CPU; is changed.
         folder: of graphs that `ivm-ros export` made; None for those in the package.
         device: where it runs.
-        precision: of `PRECISIONS`.
+        precision: of `PRECISIONS`. "auto" is int8 with ONNX Runtime where there is such a graph of the
+            weights and the processor multiplies bytes itself, else float32.
         engine: of `ENGINES`.
         provider: of ONNX Runtime; "auto" with PyTorch.
 
@@ -93,4 +108,4 @@ def open_network(
         raise ValueError(f"expected an engine of {', '.join(ENGINES)}; got {engine!r}")
     if precision not in PRECISIONS:
         raise ValueError(f"expected a precision of {', '.join(PRECISIONS)}; got {precision!r}")
-    return ENGINES[engine](model, folder, device, PRECISIONS[precision], provider)
+    return ENGINES[engine](model, folder, device, precision, provider)

@@ -20,7 +20,7 @@ from ivm_ros.models.ivm_tiny.network import Seen, TinyNetwork, TorchEngine
 
 __all__ = ["WEIGHTS", "Calibration", "TinyFeatures", "TinyGrounder", "load", "load_weights", "save_weights"]
 
-_FAINT = 0.02
+_FAINT = 0.05
 """Probability under which an object is left out of the heatmap."""
 
 
@@ -183,7 +183,7 @@ def load(
     device: torch.device,
     *,
     engine: str = "auto",
-    precision: str = "float32",
+    precision: str = "auto",
     provider: str = "auto",
 ) -> TinyGrounder:
     """Load ivm-tiny for the registry.
@@ -194,9 +194,10 @@ def load(
         device: where it runs.
         engine: auto, torch or onnx. "auto" is onnx on a CPU where the extra is installed, for which there are
             graphs in the package; else torch.
-        precision: of the encoder: float32, or bfloat16, with which probabilities differ a little (by how much
-            says `ivm-ros bench tiny`), and which is faster with PyTorch where the processor multiplies it
-            itself (AVX512-BF16, AMX, GPUs).
+        precision: of the encoder: auto, float32, bfloat16 or int8. The last two are faster where the
+            processor multiplies them itself; probabilities then differ a little, by how much says
+            `ivm-ros bench tiny`. bfloat16 is PyTorch's, int8 ONNX Runtime's, for weights that there is such a
+            graph of. "auto" is int8 where that is of use, else float32.
         provider: of the engine onnx: auto, cpu, cuda or tensorrt.
 
     Raises:

@@ -42,6 +42,7 @@ class Engine(Protocol):
     """What computes; methods are called under `torch.inference_mode`."""
 
     name: str
+    precision: str
 
     def see(self, small: Image, picture: Image) -> Seen:
         """Find the objects of a picture; arguments as of `TinyNetwork.see`."""
@@ -68,11 +69,12 @@ class TinyNetwork:
     Attributes:
         config: sizes.
         engine: name of what computes.
+        precision: of its encoder: float32, bfloat16 or int8.
     """
 
     def __init__(self, model: IvmTiny, engine: Engine) -> None:
         self.config: TinyConfig = model.config
-        self.engine = engine.name
+        self.engine, self.precision = engine.name, engine.precision
         self._engine = engine
         self._read = lru_cache(maxsize=_REMEMBERED)(model.read)
 
@@ -116,11 +118,12 @@ class TorchEngine:
         fold_batch_norms(model)
         model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         model.image.to(precision)
-        self.model, self.device, self.precision = model, device, precision
+        self.model, self.device, self._dtype = model, device, precision
+        self.precision = str(precision).removeprefix("torch.")
 
     def see(self, small: Image, picture: Image) -> Seen:
         """Find the objects of a picture."""
-        pixels = normalise(torch.from_numpy(small)[None].to(self.device)).to(self.precision)
+        pixels = normalise(torch.from_numpy(small)[None].to(self.device)).to(self._dtype)
         features = Features(*(part.float() for part in self.model.image(pixels)))
         found = self.model.find(features)
         seen, glimpses, where = look_at(picture, found)

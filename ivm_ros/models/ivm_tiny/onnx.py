@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from ivm_ros.checkpoints import CheckpointError
-from ivm_ros.engines.graphs import SIZES
+from ivm_ros.engines.graphs import SIZES, GraphSpec
 from ivm_ros.engines.onnx import OnnxGraph
 from ivm_ros.grounding import Image
 from ivm_ros.models.ivm_tiny.config import TinyConfig
@@ -54,6 +54,7 @@ class OnnxEngine:
         graphs: folder of `find_graphs`.
         device: that is asked for.
         provider: as `OnnxGraph` takes it.
+        picture: graph to see with instead of the float32 one.
 
     Raises:
         CheckpointError: a graph is missing or does not fit.
@@ -62,12 +63,22 @@ class OnnxEngine:
 
     name = "onnx"
 
-    def __init__(self, model: IvmTiny, graphs: Path, device: torch.device, provider: str = "auto") -> None:
+    def __init__(
+        self,
+        model: IvmTiny,
+        graphs: Path,
+        device: torch.device,
+        provider: str = "auto",
+        picture: GraphSpec | None = None,
+    ) -> None:
         fold_batch_norms(model)
         self.model = model  # keeps the weights alive: graphs without any read them where they are
         self._picture, self._masks, self._looks, self._outlines, self._words = open_graphs(
             model, graphs, device, provider
         )
+        self.precision = "float32" if picture is None else "int8"
+        if picture is not None:
+            self._picture = OnnxGraph(graphs, picture, provider, device.type, device.index or 0)
 
     def see(self, small: Image, picture: Image) -> Seen:
         """Find the objects of a picture."""
