@@ -8,9 +8,9 @@ import torch.nn.functional as F
 from tiny_scenes import SMALL
 
 from ivm_ros.models.ivm_tiny.encoder import Features
-from ivm_ros.models.ivm_tiny.geometry import crops, crops_of_images, shape_of
+from ivm_ros.models.ivm_tiny.geometry import shape_of
 from ivm_ros.models.ivm_tiny.model import IvmTiny, compare, maxima, strongest
-from ivm_ros.models.ivm_tiny.objects import Cells, Looks, MaskHead, products, upsample
+from ivm_ros.models.ivm_tiny.objects import Cells, Looks, LooksHead, MaskHead, products
 
 H, W = 8, 12
 
@@ -30,7 +30,6 @@ def features(count: int) -> Features:
         s16=torch.randn(count, w16, H // 4, W // 4),
         heat=torch.randn(count, H, W),
         pixels=torch.randn(count, SMALL.pixels, H, W),
-        blend=torch.randn(count, 9, 4, H, W).softmax(dim=1),
         paint=torch.randn(count, 3, H, W),
     )
 
@@ -52,33 +51,6 @@ def test_shape_is_place_and_size():
 def test_a_mask_of_nothing_has_a_shape():
     shape = shape_of(torch.zeros(1, 4, 8))[0]
     assert shape.tolist() == [0, 0, -1, -1, 1, 1, 1, 1, 0]
-
-
-def test_crops_show_what_is_in_the_box_and_a_little_around():
-    mask = torch.zeros(1, H, W)
-    mask[0, 2:6, 3:9] = 1
-    places = (torch.arange(W) + 0.5) * 2 / W - 1
-    ramp = places.expand(1, 1, H, W)  # a map whose values are its own places
-    seen = crops(ramp, shape_of(mask), 2)[0]
-    half = 1.15 * 0.5 * 0.5  # margin, half of the box's half
-    torch.testing.assert_close(seen, torch.tensor([-half, half, -half, half]), atol=1e-5, rtol=0)
-
-
-def test_crops_of_images_are_those_of_each_objects_own():
-    maps, image = torch.randn(3, 5, H, W), torch.tensor([0, 0, 2])
-    shape = shape_of(torch.rand(3, H, W).round())
-    torch.testing.assert_close(crops_of_images(maps, image, shape, 4), crops(maps[image], shape, 4))
-
-
-def test_doubling_blends_the_nine_around():
-    coarse = torch.tensor([[[1.0, 2.0], [3.0, 4.0]]])
-    blend = torch.zeros(1, 9, 4, 2, 2)
-    for sub, near in enumerate((4, 5, 7, 8)):  # the cell, right, below, below on the right
-        blend[0, near, sub] = 1
-    expected = [[1, 2, 2, 2], [3, 4, 4, 4], [3, 4, 4, 4], [3, 4, 4, 4]]
-    assert upsample(coarse, blend)[0].tolist() == expected
-    mean = upsample(coarse, torch.full((1, 9, 4, 2, 2), 1 / 9))
-    assert mean[0, 0, 0].item() == pytest.approx((4 * 1 + 2 * 2 + 2 * 3 + 4) / 9)  # borders repeat
 
 
 def test_masks_are_two_layers_around_a_cell():
@@ -107,6 +79,34 @@ def test_products_are_with_the_matrix_of_ones_own_picture():
     expected = torch.stack([left[i] @ right[image[i]] for i in range(4)])
     torch.testing.assert_close(products(left, right, image), expected)
     torch.testing.assert_close(products(left, right[:1], torch.zeros(4, dtype=torch.int64)), left @ right[0])
+
+
+def test_looks_of_several_pictures_objects_are_as_alone():
+    head, both = LooksHead(SMALL), features(2)
+    image, masks, closer = torch.tensor([0, 0, 1]), torch.rand(3, H, W), torch.randn(3, SMALL.channels)
+    together = head(both, image, masks, closer)
+    for index, view in enumerate(image.tolist()):
+        own = Features(*(part[view : view + 1] for part in both))
+        one = slice(index, index + 1)
+        alone = head(own, torch.zeros(1, dtype=torch.int64), masks[one], closer[one])
+        for part, expected in zip(together, alone, strict=True):
+            torch.testing.assert_close(part[one], expected, atol=1e-4, rtol=1e-4)
+
+
+def test_looks_are_of_what_the_mask_covers_and_of_what_a_closer_look_says():
+    head, seen, image = LooksHead(SMALL), features(1), torch.zeros(1, dtype=torch.int64)
+    mask, closer = squares((2, 6, 2, 6)).sigmoid(), torch.randn(1, SMALL.channels)
+    looks = head(seen, image, mask, closer)
+    elsewhere = Features(*(part.clone() for part in seen))
+    elsewhere.s4[..., 7, 11] = elsewhere.paint[..., 7, 11] = elsewhere.s8[..., 3, 5] = 99.0
+    for part, same in zip(head(elsewhere, image, mask, closer), looks, strict=True):
+        torch.testing.assert_close(part, same, atol=1e-4, rtol=1e-4)
+    inside = Features(*(part.clone() for part in seen))
+    inside.s4[..., 4, 4] = 99.0
+    assert not torch.allclose(head(inside, image, mask, closer).kinds, looks.kinds, atol=1e-2)
+    without = head(seen, image, mask, torch.zeros_like(closer))
+    torch.testing.assert_close(looks.embedding, without.embedding + closer)
+    torch.testing.assert_close(looks.kinds, head.kinds(looks.embedding.relu()))
 
 
 # Which cells, which masks

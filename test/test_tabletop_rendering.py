@@ -20,12 +20,11 @@ except Exception as error:  # whatever a missing MuJoCo or a missing or broken O
     pytest.skip(f"cannot render without a screen: {error}", allow_module_level=True)
 
 from ivm_ros.datasets.folder import INDEX, Folder
-from ivm_ros.datasets.tabletop import generate, seeds, write_folder
+from ivm_ros.datasets.tabletop import seeds, write_folder
 from ivm_ros.datasets.tabletop.layout import Layout, draw_layout, footprint, overlap
 from ivm_ros.datasets.tabletop.paraphrases import PLAIN, TYPES
 from ivm_ros.datasets.tabletop.pool import Pool, build_pool
 from ivm_ros.datasets.tabletop.renderer import SCENES_PER_POOL, PoolRenderer
-from ivm_ros.datasets.tabletop.store import complete_shards, load_store
 from ivm_ros.datasets.tabletop.surroundings import Paint
 
 if TYPE_CHECKING:
@@ -173,21 +172,6 @@ def test_splits_share_neither_seeds_nor_pools() -> None:
     for one, other in itertools.pairwise(splits):
         assert one[-1] < other[0]
         assert one[-1] // SCENES_PER_POOL < other[0] // SCENES_PER_POOL
-
-
-def test_a_store_goes_on_where_it_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(generate, "SHARD_SCENES", 2)
-    monkeypatch.setattr(generate, "STORE_SIZE", SIZE)
-    generate.write_store(tmp_path, "train", scenes=4)
-    first = tmp_path / "train-00000.images.npy"
-    before = first.stat().st_mtime_ns
-    whole = load_store(complete_shards(tmp_path), progress=False)
-    (tmp_path / "train-00001.jsonl").unlink()
-    stems = generate.write_store(tmp_path, "train", scenes=4)
-    again = load_store(stems, progress=False)
-    assert first.stat().st_mtime_ns == before
-    assert (again.images == whole.images).all() and again.records == whole.records
-    assert [record.seed for record in again.records] == [0, 0, 1, 1, 2, 2, 3, 3]
 
 
 def test_a_rendered_folder_is_read_back_and_does_not_depend_on_workers(

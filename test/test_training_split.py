@@ -1,4 +1,7 @@
-"""What the training split asks and shows is pinned: weights are only comparable while it stays as it is."""
+"""What the training split asks and shows is pinned: weights are only comparable while it stays as it is.
+
+So is what validation asks: scores are.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +24,7 @@ if TYPE_CHECKING:
     from ivm_ros.datasets.tabletop.renderer import TabletopRenderer
 
 SIZE = (128, 96)
-QUESTIONS = "11653136cf99d7d1"
+QUESTIONS = {"train": "01558a9e3873136f", "validation": "330371e2c54d5335"}
 OBJECTS = "3d6ea14031c782a7"
 SURFACES = "7d6796e921dd7ee9"
 LAYOUTS = "08fe44c7b29338df"
@@ -55,7 +58,8 @@ def thing(number: int, kind: str, color: str | None, x: float, **more: Any) -> S
     return SceneObject(number, kind, color, **values)
 
 
-def test_training_asks_what_it_asked() -> None:
+@pytest.mark.parametrize("split", QUESTIONS)
+def test_a_split_asks_what_it_asked(split: str) -> None:
     objects = (
         thing(1, "cup", "red", -0.3),
         thing(2, "cup", "blue", 0.3, size="small"),
@@ -71,9 +75,9 @@ def test_training_asks_what_it_asked() -> None:
     asked = [
         [question.text, question.tag, list(question.targets), list(question.ignored), question.anchor]
         for seed in range(50)
-        for question in questions(objects, instances, Random(seed), 40, "train")
+        for question in questions(objects, instances, Random(seed), 40, split)
     ]
-    assert digest(asked) == QUESTIONS
+    assert digest(asked) == QUESTIONS[split]
 
 
 @pytest.fixture(scope="module")

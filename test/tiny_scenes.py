@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from random import Random
 
 import numpy as np
@@ -39,3 +40,9 @@ def drawn_scene(seed: int, config: TinyConfig = SMALL) -> Scene:
         instances[y : y + 16, x : x + 16] = index
         objects.append(SceneObject(index, "cube", color, None, None, 1.0, (x / 64, 0.0, 1.0)))
     return Scene(image, instances, None, (60.0, 60.0, 32.0, 32.0), tuple(objects))
+
+
+def twice(scene: Scene) -> Scene:
+    """The same view, each pixel four times: as large as the store's views are."""
+    image, instances = (part.repeat(2, axis=0).repeat(2, axis=1) for part in (scene.image, scene.instances))
+    return replace(scene, image=image, instances=instances)
