@@ -62,8 +62,11 @@ def write_store(
     """
     seeds = SPLITS[split]
     shards = -(-scenes // SHARD_SCENES)
-    if shards * SHARD_SCENES * apart > len(seeds):
-        raise ValueError(f"expected at most {len(seeds) // apart} scenes {apart} apart, got {scenes}")
+    most = len(seeds) // (SHARD_SCENES * apart) * SHARD_SCENES
+    if scenes > most:
+        raise ValueError(
+            f"expected at most {most} scenes {apart} apart, got {scenes}; ask for fewer, or for nearer ones"
+        )
     folder.mkdir(parents=True, exist_ok=True)
     step = SHARD_SCENES * apart
     wanted = {

@@ -1,7 +1,8 @@
 """The same question in words that training never uses: one change at a time, so that each can be measured.
 
 Nothing here occurs in the wordings of `phrases`, of any split, nor among its nouns outside the vocabulary,
-nor can its made-up verbs produce it. `TYPES` names the changes; the plain wording is the tag `PLAIN`.
+and made-up words hardly ever spell a word of it. `TYPES` names the changes; the plain wording is the tag
+`PLAIN`.
 """
 
 from __future__ import annotations
