@@ -88,15 +88,17 @@ def look_at_all(batch: Batch, image: Tensor, masks: Tensor) -> tuple[Tensor, Ten
     """Return what the pictures of a batch show of objects, where, and through which windows.
 
     Args:
-        batch: with pictures of one size.
+        batch: its pictures may be of different sizes.
         image: (N,) int64 view of each object, ascending.
         masks: (N, h, w) in [0, 1].
     """
-    height, width = batch.pictures[0].shape[:2]
-    seen = windows(masks, (width, height))
-    views = image.numpy()
-    glimpses = [cut(picture, seen[views == number]) for number, picture in enumerate(batch.pictures)]
-    return torch.cat(glimpses), places(seen, (width, height)), seen
+    glimpses, where, seen = [], [], []
+    for number, picture in enumerate(batch.pictures):
+        size = picture.shape[1], picture.shape[0]
+        seen.append(windows(masks[image == number], size))
+        glimpses.append(cut(picture, seen[-1]))
+        where.append(places(seen[-1], size))
+    return torch.cat(glimpses).to(masks.device), torch.cat(where).to(masks.device), np.concatenate(seen)
 
 
 def outlines(batch: Batch, image: Tensor, true: Tensor, chosen: Tensor, seen: Windows) -> Tensor:
@@ -116,7 +118,7 @@ def outlines(batch: Batch, image: Tensor, true: Tensor, chosen: Tensor, seen: Wi
         left, top, right, bottom = seen[number].tolist()
         inside = batch.maps[int(image[number])][top:bottom, left:right] == int(ids[number])
         cv2.resize(inside.astype(np.float32), (SIDE, SIDE), dst=mask, interpolation=cv2.INTER_AREA)
-    return torch.from_numpy(drawn)
+    return torch.from_numpy(drawn).to(image.device)
 
 
 def with_false(heat: Tensor, batch: Batch, background: int) -> tuple[Tensor, Tensor, Tensor]:
