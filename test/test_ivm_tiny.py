@@ -41,7 +41,7 @@ def shipped():
     ("text", "expected"),
     [
         ("Pick up the RED cup!", ["pick", "up", "the", "red", "cup"]),
-        ("  café,tasse ", ["cafe", "tasse"]),
+        ("  déjà,tasse ", ["deja", "tasse"]),
         ("where's_it?", ["where", "s", "it"]),
         ("赤い コップ", ["赤い", "コッフ"]),
         ("...", []),
@@ -140,10 +140,10 @@ def test_weights_round_trip(tmp_path, small):
     [
         ({}, "expected .* to be of format"),
         ({"format": "ivm-tiny 1"}, "expected .* to be of format"),
-        ({"format": "ivm-tiny 2"}, "unusable metadata"),
-        ({"format": "ivm-tiny 2", "config": "{", "calibration": "{}"}, "unusable metadata"),
-        ({"format": "ivm-tiny 2", "config": '{"wings": 2}', "calibration": "{}"}, "unusable metadata"),
-        ({"format": "ivm-tiny 2", "config": SMALL.to_json(), "calibration": "{}"}, "does not fit IvmTiny"),
+        ({"format": "ivm-tiny 3"}, "unusable metadata"),
+        ({"format": "ivm-tiny 3", "config": "{", "calibration": "{}"}, "unusable metadata"),
+        ({"format": "ivm-tiny 3", "config": '{"wings": 2}', "calibration": "{}"}, "unusable metadata"),
+        ({"format": "ivm-tiny 3", "config": SMALL.to_json(), "calibration": "{}"}, "does not fit IvmTiny"),
     ],
 )
 def test_foreign_files_are_refused(tmp_path, metadata, message):

@@ -19,6 +19,15 @@ def test_masks_of_a_real_graph_are_aged_from_the_cameras_stamp(monkeypatch):
     assert (ages > 0).all()
 
 
+def test_a_tuned_graph_keeps_the_node_on_one_core(monkeypatch):
+    pinned = []
+    monkeypatch.setattr(live, "_WARM", 0.0)
+    monkeypatch.setattr(live.os, "sched_setaffinity", lambda pid, cores: pinned.append(cores))
+    ages, fps = live.run_graph("cpu", (), seconds=5.0, rate=live.USUAL, tuned=True)
+    assert live.PROFILE.is_file() and pinned == [{max(live.os.sched_getaffinity(0))}]
+    assert len(ages) >= 2 and fps > 0
+
+
 def test_a_graph_that_cannot_work_says_what_its_nodes_said(monkeypatch):
     monkeypatch.setattr(live, "_PATIENCE", 20.0)
     with pytest.raises(OSError, match="an engine of auto, torch, onnx; got 'caffe'"):
@@ -28,18 +37,26 @@ def test_a_graph_that_cannot_work_says_what_its_nodes_said(monkeypatch):
 def test_ways_are_run_in_turns_and_compared_by_as_many_masks(monkeypatch):
     asked = []
 
-    def run_graph(device, options, seconds):
-        asked.append(options)
+    def run_graph(device, options, seconds, rate, tuned):
+        asked.append((options, rate, tuned))
         return np.full(10 + len(asked), 0.02 if options else 0.01), 25.0 + len(asked)
 
     monkeypatch.setattr(live, "run_graph", run_graph)
     (comparison,) = live.suite(Options(device="cpu"))
     times = comparison.times(Plan(precision=None), lambda: 0.0, lambda seconds: None)
-    assert asked == [("engine=torch",), (), ("precision=bfloat16",)]
+    assert asked == [
+        (("engine=torch",), 60.0, False),
+        ((), 60.0, False),
+        (("precision=bfloat16",), 60.0, False),
+        ((), 60.0, True),
+        ((), 30.0, True),
+    ]
     assert {name: len(each) for name, each in times.items()} == dict.fromkeys(times, 11)
     numbers = {each.name: each.numbers for each in comparison.alternatives}
     assert {name: each["fps"] for name, each in numbers.items()} == {
         "PyTorch": 26.0,
         "default": 27.0,
         "bfloat16": 28.0,
+        "tuned": 29.0,
+        "tuned, usual camera": 30.0,
     }

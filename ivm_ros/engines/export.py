@@ -85,17 +85,22 @@ def leave_out_weights(path: Path, names: Collection[str]) -> list[str]:
         tensor.data_location = onnx.TensorProto.EXTERNAL
         for key, value in (("location", "weights"), ("offset", "0"), ("length", str(size))):
             tensor.external_data.add(key=key, value=value)
-    _forget_the_source(model.graph)
-    model.ir_version = min(model.ir_version, _OLDEST_IR)
-    path.write_bytes(model.SerializeToString())
+    write_lean(model, path)
     return sorted(found)
 
 
-def _forget_the_source(graph: Any) -> None:
-    """Drop what the exporter notes of the code behind each node: it is larger than the rest."""
+def write_lean(model: Any, path: Path) -> None:
+    """Write an `onnx` model for old runtimes too, without what tools note in it of themselves and their code."""
+    graph = model.graph
+    used = {"", *(node.domain for node in graph.node)}
+    kept = [opset for opset in model.opset_import if opset.domain in used]
+    del model.opset_import[:]
+    model.opset_import.extend(kept)
     for part in (graph, *graph.node, *graph.input, *graph.output, *graph.value_info, *graph.initializer):
         part.ClearField("metadata_props")
         part.ClearField("doc_string")
+    model.ir_version = min(model.ir_version, _OLDEST_IR)
+    path.write_bytes(model.SerializeToString())
 
 
 @torch.inference_mode()

@@ -44,10 +44,11 @@ def quantise(checkpoint: Path, pictures: Sequence[Image], folder: Path) -> Path:
         ImportError: a library of the extra is missing.
         ValueError: there are no pictures.
     """
+    import onnx
     from onnxruntime.quantization import CalibrationMethod, QuantFormat, QuantType, quantize_static
     from onnxruntime.quantization.shape_inference import quant_pre_process
 
-    from ivm_ros.engines.export import export_graph
+    from ivm_ros.engines.export import export_graph, write_lean
 
     if not pictures:
         raise ValueError("expected pictures to take the ranges of features from, got none")
@@ -73,6 +74,7 @@ def quantise(checkpoint: Path, pictures: Sequence[Image], folder: Path) -> Path:
             calibrate_method=CalibrationMethod.Percentile,
             extra_options={"CalibPercentile": _PERCENTILE},
         )
+    write_lean(onnx.load(target), target)
     index = folder / INDEX
     index.write_text(json.dumps({**json.loads(index.read_text()), KEY: mark}, indent=1) + "\n")
     return target
