@@ -90,7 +90,7 @@ def leave_out_weights(path: Path, names: Collection[str]) -> list[str]:
 
 
 def write_lean(model: Any, path: Path) -> None:
-    """Write an `onnx` model for old runtimes too, without what tools note in it of themselves and their code."""
+    """Write an `onnx` model for old runtimes too, without what tools note in it of themselves and of code."""
     graph = model.graph
     used = {"", *(node.domain for node in graph.node)}
     kept = [opset for opset in model.opset_import if opset.domain in used]
