@@ -32,6 +32,8 @@ from ivm_ros.models.ivm_tiny.model import IvmTiny
 NOTHING = "nothing"
 WORDS = ("kind word", "typo")
 """Types of paraphrases whose loss tells what the parts that read words bring."""
+READERS = ("other words (lexicon)", "typos mended (spelling)")
+"""These parts."""
 
 
 @contextmanager
@@ -81,14 +83,16 @@ WITHOUT: dict[str, Callable[[], Any]] = {
     "outlines": _coarse_masks,
     "looks at other objects": _no_relations,
     "concepts of the words": _no_concepts,
-    "other words (lexicon)": lambda: _words_as_they_are("read_as"),
-    "typos mended (spelling)": lambda: _words_as_they_are("corrected"),
+    READERS[0]: lambda: _words_as_they_are("read_as"),
+    READERS[1]: lambda: _words_as_they_are("corrected"),
 }
 """What is left out -> how; by PyTorch, whose parts can be taken out one by one."""
 
 
-def _numbers(folder: Path, grounder: Grounder, console: Console) -> dict[str, Any]:
+def _numbers(folder: Path, grounder: Grounder, console: Console, reworded: bool) -> dict[str, Any]:
     found = scores(measure(grounder, folder / "plain", console))
+    if not reworded:
+        return {**found, "loss": dict.fromkeys(WORDS)}
     lines = (folder / "paraphrased" / INDEX).read_text(encoding="utf-8").splitlines()
     asked = [json.loads(line)["question"] for line in lines]
     by_type = paraphrase_scores(measure(grounder, folder / "paraphrased", console), asked)
@@ -107,7 +111,7 @@ def main(
     for name, without in WITHOUT.items():
         with without():
             grounder = ivm_ros.load("ivm-tiny", checkpoint=checkpoint, device="cpu", engine="torch")
-            rows[name] = _numbers(folder, grounder, console)
+            rows[name] = _numbers(folder, grounder, console, name in (NOTHING, *READERS))
     table = Table(title="ivm-tiny without its parts", title_justify="left")
     table.add_column("without")
     for heading in (*COLUMNS.values(), *(f"loss: {name}" for name in WORDS)):

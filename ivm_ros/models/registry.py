@@ -51,7 +51,7 @@ class ModelEntry:
 _ENTRIES = (
     ModelEntry(
         "ivm-tiny",
-        "small model for tabletops that ships with the package; 3.7 M parameters, made for CPUs",
+        "small model for tabletops that ships with the package; 4.0 M parameters, made for CPUs",
         ".ivm_tiny.grounder:load",
         ships=True,
         exporter=".ivm_tiny.onnx:export",
