@@ -11,9 +11,16 @@ from tiny_scenes import SMALL, drawn_scene
 
 import ivm_ros
 from ivm_ros.checkpoints import CheckpointError, read_metadata, write_state_dict
-from ivm_ros.grounding import InvalidImageError, InvalidInstructionError
+from ivm_ros.grounding import InvalidImageError, InvalidInstructionError, Target
 from ivm_ros.models.ivm_tiny.encoder import fold_batch_norms, normalise
-from ivm_ros.models.ivm_tiny.grounder import WEIGHTS, Calibration, TinyGrounder, load_weights, save_weights
+from ivm_ros.models.ivm_tiny.grounder import (
+    WEIGHTS,
+    Calibration,
+    TinyGrounder,
+    load_weights,
+    save_weights,
+    without_parts,
+)
 from ivm_ros.models.ivm_tiny.model import IvmTiny
 from ivm_ros.models.ivm_tiny.text import MAX_WORDS, words
 
@@ -192,3 +199,17 @@ def test_answers_repeat_exactly(shipped):
     first, second = (shipped(image, "grab the red cup") for _ in range(2))
     np.testing.assert_array_equal(first.heatmap, second.heatmap)
     assert first.existence == second.existence
+
+
+def test_parts_of_a_surer_target_are_no_targets():
+    def target(rows, columns, score):
+        mask = np.zeros((20, 30), np.bool_)
+        mask[rows, columns] = True
+        return Target.from_mask(mask, score, "bottle")
+
+    bottle = target(slice(2, 18), slice(4, 10), 0.9)
+    neck = target(slice(1, 5), slice(5, 9), 0.6)  # 12 of 16 pixels are the bottle's
+    other = target(slice(2, 18), slice(9, 16), 0.5)  # beside it, a little over its edge
+    assert without_parts([bottle, neck, other]) == (bottle, other)
+    assert without_parts([neck, bottle]) == (neck, bottle)  # the larger one is no part of the smaller
+    assert without_parts([]) == ()

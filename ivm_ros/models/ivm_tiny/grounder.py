@@ -23,6 +23,9 @@ __all__ = ["WEIGHTS", "Calibration", "TinyFeatures", "TinyGrounder", "load", "lo
 _FAINT = 0.05
 """Probability under which an object is left out of the heatmap."""
 
+_PART = 0.6
+"""Share of a target's mask from which on it is a part of another."""
+
 
 @dataclass(frozen=True, eq=False)
 class TinyFeatures:
@@ -146,7 +149,7 @@ class TinyGrounder(Grounder):
         if existence >= calibration.existence:
             meant = _meant(chances, calibration.target)
             found = [self._target(pieces[i], float(chances[i]), text, size) for i in meant if i in pieces]
-            targets = tuple(target for target in found if target is not None)
+            targets = without_parts([target for target in found if target is not None])
         return Grounding(text, heatmap, targets, existence if targets else min(existence, 0.5))
 
 
@@ -161,6 +164,20 @@ class Piece:
 
     box: tuple[slice, slice]
     heat: Heatmap
+
+
+def without_parts(targets: Sequence[Target]) -> tuple[Target, ...]:
+    """Leave out targets that lie in a surer one: a bottle's neck is not a second bottle.
+
+    Args:
+        targets: surest first.
+    """
+    kept: list[Target] = []
+    for target in targets:
+        inside = (np.count_nonzero(target.mask & other.mask) for other in kept)
+        if not any(common > _PART * np.count_nonzero(target.mask) for common in inside):
+            kept.append(target)
+    return tuple(kept)
 
 
 def _meant(chances: Logits, threshold: float) -> list[int]:
