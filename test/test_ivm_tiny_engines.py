@@ -393,8 +393,8 @@ def test_auto_is_int8_where_the_processor_multiplies_bytes(monkeypatch, by_onnx,
 
 
 def test_other_weights_need_an_int8_graph_of_their_own(exported, tmp_path, picture):
-    from ivm_ros.models.ivm_tiny.quantise import quantise
     from ivm_ros.models.ivm_tiny.quantised import fits
+    from ivm_ros.training.ivm_tiny.quantise import quantise
 
     weights, folder, _ = exported
     folder = shutil.copytree(folder, tmp_path / "graphs")

@@ -6,6 +6,8 @@ where things are, it looks at each again through a window of the picture: what i
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import cv2
 import numpy as np
 import numpy.typing as npt
@@ -63,6 +65,15 @@ def cut(picture: Image, seen: Windows) -> Tensor:
         how = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
         cv2.resize(picture[top:bottom, left:right], (SIDE, SIDE), dst=glimpse, interpolation=how)
     return torch.from_numpy(glimpses)
+
+
+def covered(masks: Iterable[npt.NDArray[np.bool_]], seen: Windows) -> Tensor:
+    """Return how much of each pixel of a glimpse (H, W) bool masks cover: (N, `SIDE`, `SIDE`) float32."""
+    shares = np.empty((len(seen), SIDE, SIDE), np.float32)
+    for share, mask, (left, top, right, bottom) in zip(shares, masks, seen.tolist(), strict=True):
+        inside = mask[top:bottom, left:right].astype(np.float32)
+        cv2.resize(inside, (SIDE, SIDE), dst=share, interpolation=cv2.INTER_AREA)
+    return torch.from_numpy(shares)
 
 
 def places(seen: Windows, size: tuple[int, int]) -> Tensor:

@@ -74,11 +74,9 @@ class OnnxEngine:
         fold_batch_norms(model)
         self.model = model  # keeps the weights alive: graphs without any read them where they are
         self._picture, self._masks, self._looks, self._outlines, self._words = open_graphs(
-            model, graphs, device, provider
+            model, graphs, device, provider, picture
         )
         self.precision = "float32" if picture is None else "int8"
-        if picture is not None:
-            self._picture = OnnxGraph(graphs, picture, provider, device.type, device.index or 0)
 
     def see(self, small: Image, picture: Image) -> Seen:
         """Find the objects of a picture."""
@@ -115,11 +113,16 @@ class OnnxEngine:
 
 
 def open_graphs(
-    model: IvmTiny, folder: Path, device: torch.device, provider: str = "auto"
+    model: IvmTiny,
+    folder: Path,
+    device: torch.device,
+    provider: str = "auto",
+    picture: GraphSpec | None = None,
 ) -> list[OnnxGraph]:
     """Open the graphs of a folder, one for each of `PARTS`; arguments as of `OnnxEngine`."""
     lacking = json.loads((folder / INDEX).read_text())["weights"]
     state = _state(model)
+    first, *others = graphs(model.config)
     return [
         OnnxGraph(
             folder,
@@ -127,9 +130,10 @@ def open_graphs(
             provider,
             device.type,
             device.index or 0,
-            {name: state[name].numpy() for name in lacking[spec.name]} if lacking else None,
+            # those that are quantised have theirs
+            {name: state[name].numpy() for name in lacking[spec.name]} if spec.name in lacking else None,
         )
-        for spec in graphs(model.config)
+        for spec in (picture or first, *others)
     ]
 
 

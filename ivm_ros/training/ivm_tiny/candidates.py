@@ -6,18 +6,14 @@ it finds apart from the targets of a question is one that the question does not 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
-import cv2
-import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ivm_ros.grounding import Mask
 from ivm_ros.models.ivm_tiny.encoder import Features
-from ivm_ros.models.ivm_tiny.glimpses import SIDE, Windows, cut, places, windows
+from ivm_ros.models.ivm_tiny.glimpses import covered, cut, places, windows
 from ivm_ros.models.ivm_tiny.model import Found, IvmTiny, quality
 from ivm_ros.training.ivm_tiny.clues import OTHER, SAME
 from ivm_ros.training.ivm_tiny.data import IGNORE
@@ -79,7 +75,7 @@ def candidates(model: IvmTiny, features: Features, batch: OwnBatch, targets: Ten
                 glimpses=cut(picture, looked).to(device),
                 where=places(looked, size).to(device),
                 target=torch.arange(len(masks), device=device) < len(mine),
-                outlines=_outlines(fine, looked[: len(mine)]).to(device),
+                outlines=covered(fine, looked[: len(mine)]).to(device),
             )
         )
     most = max(1, *(part.labels.shape[1] for part in parts))
@@ -88,15 +84,6 @@ def candidates(model: IvmTiny, features: Features, batch: OwnBatch, targets: Ten
         for part in parts
     ]
     return Candidates(*(torch.cat(column) for column in zip(*padded, strict=True)))
-
-
-def _outlines(masks: Sequence[Mask], looked: Windows) -> Tensor:
-    """Return how much of each pixel of their windows (h, w) masks cover: (T, `SIDE`, `SIDE`) float32."""
-    drawn = np.empty((len(masks), SIDE, SIDE), np.float32)
-    for outline, mask, (left, top, right, bottom) in zip(drawn, masks, looked.tolist(), strict=True):
-        inside = mask[top:bottom, left:right].astype(np.float32)
-        cv2.resize(inside, (SIDE, SIDE), dst=outline, interpolation=cv2.INTER_AREA)
-    return torch.from_numpy(drawn)
 
 
 def _others(found: Found, truth: Tensor, asked: Tensor, blurred: Tensor) -> tuple[Found, Tensor]:

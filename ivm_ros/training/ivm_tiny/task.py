@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from random import Random
 
-import cv2
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -12,7 +11,7 @@ from torch import Tensor, nn
 
 from ivm_ros.models.ivm_tiny.config import TinyConfig
 from ivm_ros.models.ivm_tiny.encoder import Features, normalise
-from ivm_ros.models.ivm_tiny.glimpses import SIDE, Windows, cut, places, windows
+from ivm_ros.models.ivm_tiny.glimpses import Windows, covered, cut, places, windows
 from ivm_ros.models.ivm_tiny.model import IvmTiny, quality
 from ivm_ros.models.ivm_tiny.objects import Cells, Looks
 from ivm_ros.training.ivm_tiny.data import IGNORE, Batch
@@ -113,12 +112,9 @@ def outlines(batch: Batch, image: Tensor, true: Tensor, chosen: Tensor, seen: Wi
     """
     ids = torch.zeros(len(true), dtype=torch.int64)
     ids[true] = batch.ids
-    drawn = np.empty((len(chosen), SIDE, SIDE), np.float32)
-    for mask, number in zip(drawn, chosen.tolist(), strict=True):
-        left, top, right, bottom = seen[number].tolist()
-        inside = batch.maps[int(image[number])][top:bottom, left:right] == int(ids[number])
-        cv2.resize(inside.astype(np.float32), (SIDE, SIDE), dst=mask, interpolation=cv2.INTER_AREA)
-    return torch.from_numpy(drawn).to(image.device)
+    numbers = chosen.tolist()
+    masks = (batch.maps[int(image[number])] == int(ids[number]) for number in numbers)
+    return covered(masks, seen[numbers]).to(image.device)
 
 
 def with_false(heat: Tensor, batch: Batch, background: int) -> tuple[Tensor, Tensor, Tensor]:

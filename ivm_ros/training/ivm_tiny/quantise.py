@@ -1,6 +1,6 @@
 """Write ivm-tiny's picture graph in 8 bit integers: half the time where a processor multiplies these.
 
-python -m ivm_ros.models.ivm_tiny.quantise PICTURES
+python -m ivm_ros.training.ivm_tiny.quantise PICTURES
 
 Weights are rounded by channel, features by the range that they have on pictures. What is read from features,
 far smaller and decisive, stays in float32. Unlike the other graphs this one has its weights inside, and is of
