@@ -1,6 +1,7 @@
 """Scenes in bulk: the training store, rendered by several processes and resumable.
 
 python -m ivm_ros.datasets.tabletop.generate STORE --scenes 8000 --apart 5 --scale 2 --workers 2
+python -m ivm_ros.datasets.tabletop.generate STORE --world varied --scenes 8000 --apart 5 --scale 2
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ from .store import complete_shards, write_shard
 SHARD_SCENES = 250
 STORE_SIZE = (256, 192)
 """(width, height) of the views of a store, and of those that questions are decided on."""
+WORLDS = ("known", "varied")
+"""What scenes are made from: one design of each kind, or several; see `world` and `varied`."""
 
 
 @dataclass(frozen=True)
@@ -25,13 +28,16 @@ class _ShardTask:
     stem: Path
     seeds: range
     size: tuple[int, int]
+    world: str
 
 
 def _render_shard(task: _ShardTask) -> None:
     from .renderer import VIEWS, TabletopRenderer
+    from .varied.world import VARIED
+    from .world import KNOWN
 
     seeds = task.seeds
-    renderer = TabletopRenderer(task.size)
+    renderer = TabletopRenderer(task.size, world=VARIED if task.world == "varied" else KNOWN)
     try:
         scenes = [scene for seed in seeds for scene in renderer.render(seed)]
     finally:
@@ -42,9 +48,15 @@ def _render_shard(task: _ShardTask) -> None:
 
 
 def write_store(
-    folder: Path, split: str, scenes: int, workers: int = 1, apart: int = 1, scale: int = 1
+    folder: Path,
+    split: str,
+    scenes: int,
+    workers: int = 1,
+    apart: int = 1,
+    scale: int = 1,
+    world: str = WORLDS[0],
 ) -> list[Path]:
-    """Render scenes into shards and return the stems of all that the split now has.
+    """Render scenes into shards and return the stems of all that the split now has, of whatever world.
 
     Finished shards are kept, so that an interrupted call can be repeated, and can be read while it goes on.
 
@@ -56,6 +68,7 @@ def write_store(
         apart: of a scene's seed from the next. Scenes whose seeds are near share a pool of objects, so that
             5 gives five times the objects.
         scale: of the views, times `STORE_SIZE`.
+        world: one of `WORLDS`; a store may have scenes of all.
 
     Raises:
         ValueError: the split has not so many seeds.
@@ -69,14 +82,15 @@ def write_store(
         )
     folder.mkdir(parents=True, exist_ok=True)
     step = SHARD_SCENES * apart
+    name = split if world == WORLDS[0] else f"{split}-{world}"
     wanted = {
-        folder / f"{split}-{shard:05d}": seeds[shard * step : (shard + 1) * step : apart]
+        folder / f"{name}-{shard:05d}": seeds[shard * step : (shard + 1) * step : apart]
         for shard in range(shards)
     }
     finished = set(complete_shards(folder))
     size = STORE_SIZE[0] * scale, STORE_SIZE[1] * scale
-    missing = [_ShardTask(stem, seeds, size) for stem, seeds in wanted.items() if stem not in finished]
-    for _ in in_processes(_render_shard, missing, workers, f"rendering {split} shards"):
+    missing = [_ShardTask(stem, seeds, size, world) for stem, seeds in wanted.items() if stem not in finished]
+    for _ in in_processes(_render_shard, missing, workers, f"rendering {name} shards"):
         pass  # each shard is on disk when it is done
     return [stem for stem in complete_shards(folder) if stem.name.startswith(f"{split}-")]
 
@@ -88,11 +102,14 @@ def main(
     workers: Annotated[int, typer.Option(min=1, help="processes")] = 1,
     apart: Annotated[int, typer.Option(min=1, help="seeds from scene to scene; more are more objects")] = 1,
     scale: Annotated[int, typer.Option(min=1, max=8, help="of the views, times 256x192")] = 1,
+    world: Annotated[str, typer.Option(help=f"one of {', '.join(WORLDS)}: how many designs")] = WORLDS[0],
 ) -> None:
     """Render a training store."""
     if split not in SPLITS:
         raise typer.BadParameter(f"expected one of {', '.join(SPLITS)}, got {split!r}")
-    stems = write_store(folder, split, scenes, workers, apart, scale)
+    if world not in WORLDS:
+        raise typer.BadParameter(f"expected one of {', '.join(WORLDS)}, got {world!r}")
+    stems = write_store(folder, split, scenes, workers, apart, scale, world)
     print(f"{len(stems)} shards of {2 * SHARD_SCENES} views in {folder}")
 
 

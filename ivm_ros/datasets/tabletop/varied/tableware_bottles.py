@@ -57,24 +57,6 @@ def _bottle_wine(random: Random) -> Asset:
     return _bottle(_closed(outside), stopper, *_label(random, outside, 0.12 * h, 0.12 * h + 0.25 * shoulder))
 
 
-def _bottle_water(random: Random) -> Asset:
-    """Return a soft bottle with grooves or a waist and a screw cap."""
-    r = random.uniform(0.028, 0.04)
-    h, neck = r * random.uniform(5.0, 7.0), r * random.uniform(0.35, 0.5)
-    count, groove = int(random.integers(0, 6)), random.uniform(0.03, 0.08)
-    waist, dip = random.uniform(0.3, 0.5), random.uniform(0.0, 0.22)
-    outside = [(0.82 * r, 0.0), (r, 0.03 * h)]
-    for number in range(1, 17):
-        t = 0.03 + 0.62 * number / 16
-        ripple = groove if count and number % max(2, 8 - count) == 0 else 0.0
-        outside.append((r * (1 - ripple - dip * math.exp(-(((t - waist) / 0.09) ** 2))), t * h))
-    outside += [(0.85 * r, 0.74 * h), (0.55 * (r + neck), 0.81 * h), (neck, 0.88 * h), (neck, 0.93 * h)]
-    cap = disc(neck * 1.18, 0.07 * h, int(random.choice([12, 28]))).moved(z=0.93 * h)
-    ring = disc(neck * 1.3, 0.004).moved(z=0.905 * h)
-    parts = (Part(cap, accent(random, 0.6)), Part(ring), *_label(random, outside, 0.47 * h, 0.62 * h))
-    return _bottle(_closed(outside), *parts)
-
-
 def _bottle_sport(random: Random) -> Asset:
     """Return a drinking flask of steel or plastic, with a wide lid and a spout or a loop."""
     r = random.uniform(0.03, 0.042)
@@ -239,6 +221,6 @@ def _can_open(random: Random) -> Asset:
 
 
 BOTTLES: dict[str, tuple[Builder, ...]] = {
-    "bottle": (_bottle_wine, _bottle_water, _bottle_sport, _bottle_soap, _bottle_sauce, _bottle_jug),
+    "bottle": (_bottle_wine, _bottle_sport, _bottle_soap, _bottle_sauce, _bottle_jug),
     "can": (_can_drink, _can_tin, _can_flat, _can_sardine, _can_open),
 }

@@ -140,23 +140,6 @@ def _ring_torus(random: Random) -> Asset:
     return _ring(hoop(r, (across, high), 12, 36))
 
 
-def _ring_band(random: Random) -> Asset:
-    """A bangle or napkin ring: a thin wall with chamfered edges, low or as high as a quarter of its width."""
-    r, wall = random.uniform(0.024, 0.05), random.uniform(0.08, 0.25)
-    h, inner = r * random.uniform(0.2, 0.55), r * (1 - wall)
-    bevel = min(wall * r, h) * random.uniform(0.05, 0.3)
-    profile = [
-        (inner + bevel, 0),
-        (r - bevel, 0),
-        (r, bevel),
-        (r, h - bevel),
-        (r - bevel, h),
-        (inner + bevel, h),
-    ]
-    profile += [(inner, h - bevel), (inner, bevel), (inner + bevel, 0)]
-    return _ring(meshes.lathe(profile, 36), metal=wall < 0.16)
-
-
 def _ring_beads(random: Random) -> Asset:
     """A ring of beads, all of one size or large and small ones."""
     count, r = int(random.integers(9, 19)), random.uniform(0.024, 0.05)
@@ -217,5 +200,5 @@ def _ring_facets(random: Random) -> Asset:
 
 BALLS: dict[str, tuple[Builder, ...]] = {
     "ball": (_ball_seams, _ball_patches, _ball_panels, _ball_bumps, _ball_holes, _ball_ribbed),
-    "ring": (_ring_torus, _ring_band, _ring_beads, _ring_rope, _ring_marked, _ring_facets),
+    "ring": (_ring_torus, _ring_beads, _ring_rope, _ring_marked, _ring_facets),
 }

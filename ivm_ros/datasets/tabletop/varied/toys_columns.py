@@ -32,13 +32,6 @@ def _radius_height(random: Random) -> tuple[float, float]:
     return (r, r * ratio) if ratio < 3 else (0.6 * r, 0.6 * r * ratio)
 
 
-def _cylinder_edges(random: Random) -> Asset:
-    """A cylinder with rounded or chamfered edges, flat to slim."""
-    r, h = _radius_height(random)
-    mesh = drum(r, h, min(r, h) * random.uniform(0.04, 0.2), int(random.integers(1, 4)), 32)
-    return Asset("cylinder", (Part(mesh),), finishes=SOLID, lies=True)
-
-
 def _cylinder_banded(random: Random) -> Asset:
     """A cylinder with one to three narrow bands of a second colour."""
     r, h = _radius_height(random)
@@ -186,7 +179,6 @@ def _cone_facets(random: Random) -> Asset:
 
 COLUMNS: dict[str, tuple[Builder, ...]] = {
     "cylinder": (
-        _cylinder_edges,
         _cylinder_banded,
         _cylinder_hollow,
         _cylinder_fluted,

@@ -10,7 +10,6 @@ from ivm_ros.datasets.tabletop.meshes import Mesh
 from ivm_ros.datasets.tabletop.varied.shapes_toys import (
     DARK,
     PAINTED,
-    SOLID,
     accent,
     drum,
     maybe,
@@ -36,13 +35,6 @@ PIPS = ((), (4,), (0, 8), (0, 4, 8), (0, 2, 6, 8), (0, 2, 4, 6, 8), (0, 2, 3, 5,
 
 def _cube(side: float, *parts: Part, finishes: tuple[str, ...] = PAINTED) -> Asset:
     return Asset("cube", parts, finishes=finishes, support=Support(side, 0.4 * side))
-
-
-def _cube_rounded(random: Random) -> Asset:
-    """A cube with rounded or chamfered edges, up to a soft one."""
-    side = random.uniform(0.03, 0.08)
-    mesh = rounded_box(side, side, side, side * random.uniform(0.04, 0.26), int(random.integers(1, 5)))
-    return _cube(side, Part(mesh), finishes=SOLID)
 
 
 def _cube_die(random: Random) -> Asset:
@@ -137,5 +129,5 @@ def _cube_marked(random: Random) -> Asset:
 
 
 CUBES: dict[str, tuple[Builder, ...]] = {
-    "cube": (_cube_rounded, _cube_die, _cube_letters, _cube_framed, _cube_puzzle, _cube_marked),
+    "cube": (_cube_die, _cube_letters, _cube_framed, _cube_puzzle, _cube_marked),
 }
