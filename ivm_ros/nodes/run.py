@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import rclpy
@@ -13,6 +15,7 @@ from rclpy.node import Node
 
 from ivm_ros.nodes.executor import CalmExecutor
 from ivm_ros.nodes.memory import keep_freed_memory
+from ivm_ros.nodes.shared_memory import share_pictures
 
 
 def run_node(make: Callable[[], Node], args: list[str] | None = None, threads: int = 4) -> int:
@@ -32,6 +35,7 @@ def run_node(make: Callable[[], Node], args: list[str] | None = None, threads: i
     ended: Any = None
     started = False
     keep_freed_memory()
+    share_pictures(os.environ, Path.cwd())
     try:
         rclpy.init(args=args)
         started = True
