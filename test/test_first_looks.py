@@ -55,7 +55,7 @@ def test_a_crop_has_its_object_and_its_mask(store):
 @pytest.mark.parametrize("part", first_looks.PARTS)
 def test_what_is_learned_starts_a_network(store, tmp_path, command, part):
     output = tmp_path / "looks"
-    result = command("--store", store, "--output", output, "--minutes", 0.02, "--part", part)
+    result = command("--store", store, "--output", output, "--steps", 2, "--part", part)
     assert result.exit_code == 0, result.output
     torch.manual_seed(1)
     model = IvmTiny(TinyConfig())

@@ -141,6 +141,18 @@ def test_what_goes_on_from_a_checkpoint_computes_the_same(settings):
         assert torch.equal(runs[1][1][name], value), name
 
 
+def test_a_run_of_steps_goes_on_from_weights(settings, tmp_path):
+    run_worker(0, replace(settings, steps=2), port=0)
+    first = settings.output / "ivm_tiny.safetensors"
+    assert torch.load(settings.checkpoint, weights_only=True)["step"] == 2
+    (tmp_path / "second").mkdir()
+    trainer = Trainer(replace(settings, output=tmp_path / "second", start=first), 0)
+    learned, _ = load_weights(first)
+    for name, value in trainer.task.model.state_dict().items():
+        assert torch.equal(value, learned.state_dict()[name]), name
+    assert trainer.step == 0 and trainer.progress == 0
+
+
 def test_a_run_resumes_where_it_stopped(settings):
     output = settings.output
     run_worker(0, replace(settings, minutes=0.01), port=0)

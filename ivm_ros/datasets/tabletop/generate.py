@@ -19,8 +19,9 @@ from .store import complete_shards, write_shard
 SHARD_SCENES = 250
 STORE_SIZE = (256, 192)
 """(width, height) of the views of a store, and of those that questions are decided on."""
-WORLDS = ("known", "varied")
-"""What scenes are made from: one design of each kind, or several; see `world` and `varied`."""
+WORLDS = ("known", "varied", "new")
+"""What scenes are made from: one design of each kind, several, or what is held out; see `world`, `varied` and
+`held_out`."""
 
 
 @dataclass(frozen=True)
@@ -32,12 +33,14 @@ class _ShardTask:
 
 
 def _render_shard(task: _ShardTask) -> None:
+    from .held_out.world import NEW
     from .renderer import VIEWS, TabletopRenderer
     from .varied.world import VARIED
     from .world import KNOWN
 
     seeds = task.seeds
-    renderer = TabletopRenderer(task.size, world=VARIED if task.world == "varied" else KNOWN)
+    world = dict(zip(WORLDS, (KNOWN, VARIED, NEW), strict=True))[task.world]
+    renderer = TabletopRenderer(task.size, world=world)
     try:
         scenes = [scene for seed in seeds for scene in renderer.render(seed)]
     finally:
@@ -71,8 +74,10 @@ def write_store(
         world: one of `WORLDS`; a store may have scenes of all.
 
     Raises:
-        ValueError: the split has not so many seeds.
+        ValueError: the split has not so many seeds, or must not have such a world.
     """
+    if world == "new" and split != "test":
+        raise ValueError(f"expected the split test for the world that is held out, got {split}")
     seeds = SPLITS[split]
     shards = -(-scenes // SHARD_SCENES)
     most = len(seeds) // (SHARD_SCENES * apart) * SHARD_SCENES
@@ -102,7 +107,7 @@ def main(
     workers: Annotated[int, typer.Option(min=1, help="processes")] = 1,
     apart: Annotated[int, typer.Option(min=1, help="seeds from scene to scene; more are more objects")] = 1,
     scale: Annotated[int, typer.Option(min=1, max=8, help="of the views, times 256x192")] = 1,
-    world: Annotated[str, typer.Option(help=f"one of {', '.join(WORLDS)}: how many designs")] = WORLDS[0],
+    world: Annotated[str, typer.Option(help=f"one of {', '.join(WORLDS)}; new is for tests")] = WORLDS[0],
 ) -> None:
     """Render a training store."""
     if split not in SPLITS:

@@ -1,6 +1,6 @@
 """Teach ivm-tiny its closer look before all else: crops of stored views, without the rest of the network.
 
-python -m ivm_ros.training.ivm_tiny.first_looks --store STORE --output LOOKS --minutes 12 --part closer
+python -m ivm_ros.training.ivm_tiny.first_looks --store STORE --output LOOKS --steps 9000 --part closer
 
 A crop costs a hundredth of what a view costs, so that a million of them are seen in minutes. `train --looks`
 starts a run with what is learned; there the masks come from the network, and all is learned together.
@@ -8,12 +8,11 @@ starts a run with what is learned; there the masks come from the network, and al
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
-from typing import Annotated
+from typing import Annotated, Protocol
 
 import cv2
 import numpy as np
@@ -23,6 +22,7 @@ import torch.nn.functional as F
 import typer
 from torch import Tensor, nn
 
+from ivm_ros.datasets.tabletop.scene import Scene
 from ivm_ros.models.ivm_tiny.config import TinyConfig
 from ivm_ros.models.ivm_tiny.glimpses import SIDE, Closer, Outliner, cut
 from ivm_ros.models.ivm_tiny.model import IvmTiny
@@ -53,7 +53,15 @@ class Crops:
     looks: Tensor
 
 
-def draw_crops(pool: ShardPool, config: TinyConfig, rng: Random) -> Crops:
+class Views(Protocol):
+    """Where views come from; `ShardPool` is one."""
+
+    def draw(self, count: int, rng: Random) -> list[Scene]:
+        """Return `count` views by chance."""
+        ...
+
+
+def draw_crops(pool: Views, config: TinyConfig, rng: Random) -> Crops:
     """Return the objects of a few views that are not too small, through windows that are not quite right."""
     parts: list[tuple[Tensor, npt.NDArray[np.float32], npt.NDArray[np.float32], npt.NDArray[np.int64]]] = []
     for scene in pool.draw(_VIEWS, rng):
@@ -173,25 +181,22 @@ class Outlining(nn.Module):
         }
 
 
-def teach(task: nn.Module, draw: Callable[[], Crops], minutes: float, journal: Journal) -> None:
-    """Take steps for some minutes; the rate falls linearly to 0."""
+def teach(task: nn.Module, draw: Callable[[], Crops], steps: int, journal: Journal) -> None:
+    """Take so many steps; the rate falls linearly to 0."""
     weights = [weight for weight in task.parameters() if weight.requires_grad]
     optimizer = torch.optim.AdamW(weights, lr=_RATE, weight_decay=0.02, betas=(0.9, 0.98))
-    started, step = time.monotonic(), 0
-    while (elapsed := time.monotonic() - started) < 60 * minutes:
-        progress = elapsed / (60 * minutes)
+    for step in range(steps):
         for group in optimizer.param_groups:
-            group["lr"] = _RATE * min(1.0, (step + 1) / 100) * (1 - progress)
+            group["lr"] = _RATE * min(1.0, (step + 1) / 100) * (1 - step / steps)
         terms: dict[str, Tensor] = task(draw())
         optimizer.zero_grad()
         torch.stack(list(terms.values())).sum().backward()
         nn.utils.clip_grad_norm_(weights, 2.0)
         optimizer.step()
-        step += 1
-        if step % 50 == 0:
+        if (step + 1) % 50 == 0:
             values = {name: value.item() for name, value in terms.items()}
-            journal.write(step, {"seconds": elapsed, **values})
-            journal.show(elapsed, values)
+            journal.write(step + 1, values)
+            journal.show(step + 1, values)
 
 
 def main(
@@ -199,7 +204,7 @@ def main(
         Path, typer.Option(help="folder with rendered shards, best of twice the network's size")
     ],
     output: Annotated[Path, typer.Option(help="folder for what is learned")],
-    minutes: Annotated[float, typer.Option(min=0.01, help="of training")] = 12,
+    steps: Annotated[int, typer.Option(min=1, help=f"of {_BATCH} crops each")] = 9000,
     part: Annotated[str, typer.Option(help=f"one of {', '.join(PARTS)}")] = PARTS[0],
     seed: Annotated[int, typer.Option(help="of everything random")] = 0,
 ) -> None:
@@ -214,8 +219,8 @@ def main(
         raise typer.BadParameter(f"expected finished train shards in {store}, got none")
     task: nn.Module = Naming(config) if part == "closer" else Outlining()
     output.mkdir(parents=True, exist_ok=True)
-    journal = Journal(output, 60 * minutes)
-    teach(task, lambda: draw_crops(pool, config, rng), minutes, journal)
+    journal = Journal(output, steps)
+    teach(task, lambda: draw_crops(pool, config, rng), steps, journal)
     journal.close()
     torch.save(task.state_dict(), output / f"{part}.pt")
 

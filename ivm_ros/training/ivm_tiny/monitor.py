@@ -25,24 +25,31 @@ class Monitor:
         output: the folder.
         store: where validation shards may be.
         model: the averaged weights, in eval mode.
-        minutes: of the whole run, for the progress bar.
     """
 
-    def __init__(self, output: Path, store: Path, model: IvmTiny, minutes: float) -> None:
+    def __init__(self, output: Path, store: Path, model: IvmTiny) -> None:
         self.output, self.model = output, model
         self.validation = ShardPool(store, "validation")
-        self._journal = Journal(output, 60 * minutes)
+        self._journal = Journal(output, 1.0)
         self._terms: list[dict[str, float]] = []
 
-    def log(self, step: int, elapsed: float, terms: dict[str, float], views: int) -> None:
-        """Take the loss terms of a step; write their mean every few."""
+    def log(self, step: int, elapsed: float, done: float, terms: dict[str, float], views: int) -> None:
+        """Take the loss terms of a step; write their mean every few.
+
+        Args:
+            step: its number.
+            elapsed: seconds of training so far.
+            done: share of the run.
+            terms: of the loss.
+            views: that there are.
+        """
         self._terms.append(terms)
         if step % _LOG_EVERY:
             return
         names = dict.fromkeys(name for each in self._terms for name in each)
         means = {name: float(np.mean([e[name] for e in self._terms if name in e])) for name in names}
         self._journal.write(step, {"seconds": elapsed, "views": views, **means})
-        self._journal.show(elapsed, means)
+        self._journal.show(done, means)
         self._terms = []
 
     def score(self, step: int) -> None:

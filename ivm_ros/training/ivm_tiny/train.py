@@ -25,6 +25,7 @@ import typer
 from torch import Tensor, nn
 
 from ivm_ros.models.ivm_tiny.config import TinyConfig
+from ivm_ros.models.ivm_tiny.files import load_weights
 from ivm_ros.training.ivm_tiny.data import ShardPool, make_batch
 from ivm_ros.training.ivm_tiny.first_looks import put_into
 from ivm_ros.training.ivm_tiny.losses import losses, total
@@ -41,6 +42,8 @@ class Settings:
         looks: folder of `first_looks` to start with, or None.
         output: folder of the run: checkpoint, log, pictures, exported weights.
         minutes: of training, all sessions together; the learning rate falls to zero over them.
+        steps: instead of minutes, so that a run does not depend on how fast it goes; None for minutes.
+        start: weights to go on from, of this network's sizes, or None for chance.
         workers: processes.
         seed: of weights, views, augmentation and questions.
         batch: views a process and step.
@@ -60,6 +63,8 @@ class Settings:
     store: Path
     output: Path
     minutes: float
+    steps: int | None = None
+    start: Path | None = None
     looks: Path | None = None
     workers: int = 2
     seed: int = 0
@@ -88,6 +93,8 @@ class Trainer:
         self.settings, self.rank = settings, rank
         torch.manual_seed(settings.seed)
         self.task = TinyTask(settings.config).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        if settings.start is not None:
+            self.task.model.load_state_dict(load_weights(settings.start)[0].state_dict())
         if settings.looks is not None:
             put_into(self.task.model, settings.looks)
         self.averaged = copy.deepcopy(self.task.model).eval()
@@ -101,13 +108,17 @@ class Trainer:
         self.step, self.elapsed = 0, 0.0
         if settings.checkpoint.exists():
             self._restore(torch.load(settings.checkpoint, weights_only=True))
-        self.progress = self.elapsed / (60 * settings.minutes)
+        self.progress = self._done(self.step)
         self.rng = Random(f"{settings.seed} {rank} {self.step}")
         self.pool = ShardPool(settings.store, "train", rank, settings.workers)
         if not len(self.pool):
             raise ValueError(
                 f"expected a train shard for each of {settings.workers} workers in {settings.store}"
             )
+
+    def _done(self, steps: int) -> float:
+        settings = self.settings
+        return steps / settings.steps if settings.steps else self.elapsed / (60 * settings.minutes)
 
     def _restore(self, state: dict[str, Any]) -> None:
         self.task.load_state_dict(state["task"])
@@ -148,7 +159,7 @@ class Trainer:
         terms = losses(perceived, answered, batch)
         self.optimizer.zero_grad()
         total(terms).backward()
-        self.progress = average_gradients(self.task, self.elapsed / (60 * settings.minutes), settings.workers)
+        self.progress = average_gradients(self.task, self._done(self.step + 1), settings.workers)
         for weights in self._learning_apart:
             nn.utils.clip_grad_norm_(weights, 2.0)
         self.optimizer.step()
@@ -198,9 +209,7 @@ def run_worker(rank: int, settings: Settings, port: int) -> None:
         rendezvous = f"tcp://127.0.0.1:{port}"
         dist.init_process_group("gloo", rendezvous, rank=rank, world_size=settings.workers)
     trainer = Trainer(settings, rank)
-    monitor = (
-        Monitor(settings.output, settings.store, trainer.averaged, settings.minutes) if rank == 0 else None
-    )
+    monitor = Monitor(settings.output, settings.store, trainer.averaged) if rank == 0 else None
     last = saved = scored = rescanned = time.monotonic()
     while trainer.progress < 1:
         terms = trainer.train_step()
@@ -212,7 +221,8 @@ def run_worker(rank: int, settings: Settings, port: int) -> None:
             rescanned = now
         if monitor is None:
             continue
-        monitor.log(trainer.step, trainer.elapsed, terms, len(trainer.pool) * settings.workers)
+        views = len(trainer.pool) * settings.workers
+        monitor.log(trainer.step, trainer.elapsed, trainer.progress, terms, views)
         if now - saved > 60 * settings.save_minutes:
             trainer.save()
             saved = now
@@ -237,6 +247,8 @@ def main(
     store: Annotated[Path, typer.Option(help="folder with rendered shards")],
     output: Annotated[Path, typer.Option(help="folder of the run")],
     minutes: Annotated[float, typer.Option(min=0.1, help="of training, all sessions together")] = 170,
+    steps: Annotated[int | None, typer.Option(min=1, help="of training, instead of minutes")] = None,
+    start: Annotated[Path | None, typer.Option(help="weights to go on from, instead of chance")] = None,
     looks: Annotated[Path | None, typer.Option(help="folder of `first_looks` to start with")] = None,
     workers: Annotated[int, typer.Option(min=1, help="processes; one for each core")] = 2,
     seed: Annotated[int, typer.Option(help="of everything random")] = 0,
@@ -245,7 +257,9 @@ def main(
     score_minutes: Annotated[float, typer.Option(min=0.1, help="between scores and exports")] = 10,
 ) -> None:
     """Train ivm-tiny."""
-    settings = Settings(store, output, minutes, looks, workers, seed, rate=rate, score_minutes=score_minutes)
+    settings = Settings(
+        store, output, minutes, steps, start, looks, workers, seed, rate=rate, score_minutes=score_minutes
+    )
     if settings.checkpoint.exists() and not resume:
         raise typer.BadParameter(f"{settings.checkpoint} exists; pass --resume to go on, or another --output")
     if resume and not settings.checkpoint.exists():
