@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
 import signal
 import time
+from pathlib import Path
 
 import pytest
 from fakes import red_square
@@ -204,6 +206,7 @@ def test_a_signal_ends_it_while_a_caller_waits_for_a_hanging_model(client, start
         ({"instruction": "?!"}, "expected an instruction in words"),
         ({"instruction": 5}, "instruction"),
         ({"autostart": "perhaps"}, "autostart"),
+        ({"cores": "99999"}, "expected numbers of cores"),
     ],
     ids=lambda value: "-".join(value) if isinstance(value, dict) else None,
 )
@@ -220,3 +223,11 @@ def test_a_whole_number_does_for_a_float(client, start, given, expected):
     _, node = start(**given)
     ((name, _),) = given.items()
     assert client.parameter(name, node) == expected
+
+
+def test_a_node_keeps_to_a_core_said_as_ros_reads_it(client, start):
+    core = max(os.sched_getaffinity(0))
+    process, node = start(cores=core)
+    client.until(lambda: client.state(node) == "active", "the start")
+    threads = [int(thread.name) for thread in Path(f"/proc/{process.pid}/task").iterdir()]
+    assert {frozenset(os.sched_getaffinity(thread)) for thread in threads} == {frozenset([core])}

@@ -19,12 +19,21 @@ def test_masks_of_a_real_graph_are_aged_from_the_cameras_stamp(monkeypatch):
     assert (ages > 0).all()
 
 
-def test_a_tuned_graph_keeps_the_node_on_one_core(monkeypatch):
-    pinned = []
+def test_the_node_is_told_to_keep_to_one_core(monkeypatch):
+    started = {}
+    running = live.running
+
+    def kept(module, arguments, environment, log):
+        started[module.rsplit(".", 1)[1]] = arguments
+        return running(module, arguments, environment, log)
+
     monkeypatch.setattr(live, "_WARM", 0.0)
-    monkeypatch.setattr(live.os, "sched_setaffinity", lambda pid, cores: pinned.append(cores))
-    ages, fps = live.run_graph("cpu", (), seconds=5.0, rate=live.USUAL, tuned=True)
-    assert live.PROFILE.is_file() and pinned == [{max(live.os.sched_getaffinity(0))}]
+    monkeypatch.setattr(live, "running", kept)
+    ages, fps = live.run_graph("cpu", (), seconds=5.0, rate=live.USUAL, one_core=True)
+    core = max(live.os.sched_getaffinity(0))
+    assert [name for name, arguments in started.items() if f"cores:={core}" in arguments] == [
+        "grounding_node"
+    ]
     assert len(ages) >= 2 and fps > 0
 
 
@@ -37,8 +46,8 @@ def test_a_graph_that_cannot_work_says_what_its_nodes_said(monkeypatch):
 def test_ways_are_run_in_turns_and_compared_by_as_many_masks(monkeypatch):
     asked = []
 
-    def run_graph(device, options, seconds, rate, tuned):
-        asked.append((options, rate, tuned))
+    def run_graph(device, options, seconds, rate, one_core):
+        asked.append((options, rate, one_core))
         return np.full(10 + len(asked), 0.02 if options else 0.01), 25.0 + len(asked)
 
     monkeypatch.setattr(live, "run_graph", run_graph)
@@ -57,6 +66,6 @@ def test_ways_are_run_in_turns_and_compared_by_as_many_masks(monkeypatch):
         "PyTorch": 26.0,
         "default": 27.0,
         "bfloat16": 28.0,
-        "tuned": 29.0,
-        "tuned, usual camera": 30.0,
+        "one core": 29.0,
+        "one core, usual camera": 30.0,
     }

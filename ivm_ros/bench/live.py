@@ -17,7 +17,6 @@ from pathlib import Path
 
 import numpy as np
 
-import ivm_ros
 from ivm_ros.bench.programs import printed, private_graph, running
 from ivm_ros.bench.suite import Alternative, Comparison, Options
 from ivm_ros.bench.timing import Elapsed, Plan, Seconds, ratio
@@ -28,8 +27,6 @@ most cameras do, so that every picture can be answered."""
 _SECONDS = 6.0  # of each run
 _WARM = 0.5  # seconds at the beginning that do not count
 _PATIENCE = 60.0  # seconds until the first mask, at most
-PROFILE = Path(ivm_ros.__file__).parent / "assets" / "fastdds.xml"
-"""Shared memory that a picture fits into."""
 
 
 @dataclass(frozen=True)
@@ -40,27 +37,27 @@ class _Way:
         key: in the JSON.
         options: of the model.
         rate: of the camera, pictures a second.
-        tuned: with `PROFILE`, and the node on one core, as docs/live.md advises.
+        one_core: the node keeps to one, see docs/live.md.
     """
 
     key: str
     options: tuple[str, ...] = ()
     rate: float = FAST
-    tuned: bool = False
+    one_core: bool = False
 
     @property
     def said(self) -> str:
         """What it is, for people."""
-        tuned = ", node on one core, large shared memory" if self.tuned else ""
-        return f"{' '.join(self.options) or 'as `load` picks'}, camera {self.rate:g} Hz{tuned}"
+        where = ", node on one core" if self.one_core else ""
+        return f"{' '.join(self.options) or 'as `load` picks'}, camera {self.rate:g} Hz{where}"
 
 
 _WAYS = {
     "PyTorch": _Way("torch", ("engine=torch",)),
     "default": _Way(""),
     "bfloat16": _Way("bfloat16", ("precision=bfloat16",)),
-    "tuned": _Way("tuned", tuned=True),
-    "tuned, usual camera": _Way("usual", rate=USUAL, tuned=True),
+    "one core": _Way("one_core", one_core=True),
+    "one core, usual camera": _Way("usual", rate=USUAL, one_core=True),
 }
 """By name."""
 
@@ -87,7 +84,7 @@ def _measure(
     rates: dict[str, list[float]] = {name: [] for name in _WAYS}
     while True:
         for name, way in _WAYS.items():
-            seconds, fps = run_graph(device, way.options, _SECONDS, way.rate, way.tuned)
+            seconds, fps = run_graph(device, way.options, _SECONDS, way.rate, way.one_core)
             ages[name].append(seconds)
             rates[name].append(fps)
             elapsed(time.perf_counter() - started)
@@ -105,7 +102,7 @@ def _measure(
 
 
 def run_graph(
-    device: str, model_options: Sequence[str], seconds: float, rate: float = FAST, tuned: bool = False
+    device: str, model_options: Sequence[str], seconds: float, rate: float = FAST, one_core: bool = False
 ) -> tuple[Seconds, float]:
     """Run camera, grounding node and listener; return (masks,) ages in seconds, and masks a second.
 
@@ -114,7 +111,7 @@ def run_graph(
         model_options: of ivm-tiny, such as "engine=onnx".
         seconds: from the first mask on.
         rate: of the camera, pictures a second.
-        tuned: with `PROFILE`, and the grounding node on one core.
+        one_core: the grounding node keeps to the last one.
 
     Raises:
         OSError: no mask came, or a node failed; the text has what they printed.
@@ -122,10 +119,10 @@ def run_graph(
     with tempfile.TemporaryDirectory() as name, ExitStack() as nodes:
         folder = Path(name)
         environment = private_graph(folder)
-        if tuned:
-            environment["FASTRTPS_DEFAULT_PROFILES_FILE"] = str(PROFILE)
         archive = folder / "masks.npz"
         grounding = ["-p", "instruction:='the red cup'", "-p", f"device:='{device}'"]
+        if one_core:
+            grounding += ["-p", f"cores:={max(os.sched_getaffinity(0))}"]
         if model_options:
             grounding += ["-p", f"model_options:='{' '.join(model_options)}'"]
         programs = {
@@ -144,8 +141,6 @@ def run_graph(
             )
             for module, arguments in programs.items()
         ]
-        if tuned and hasattr(os, "sched_setaffinity"):  # its threads are started later, and inherit this
-            os.sched_setaffinity(processes[list(programs).index("grounding_node")].pid, {_last_core()})
         deadline = time.monotonic() + _PATIENCE
         ready = folder / "masks.npz.first"
         while not ready.exists() and time.monotonic() < deadline:
@@ -166,7 +161,3 @@ def run_graph(
             raise OSError(f"expected masks for {seconds:g} s, got {len(came)}:\n{printed(folder)}")
         came, stamps = came[counted], stamps[counted]
         return came - stamps, (len(came) - 1) / float(came[-1] - came[0])
-
-
-def _last_core() -> int:
-    return max(os.sched_getaffinity(0))

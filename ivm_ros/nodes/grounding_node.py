@@ -19,6 +19,7 @@ from std_msgs.msg import String
 
 import ivm_ros
 from ivm_ros.nodes.bond import Bond
+from ivm_ros.nodes.cores import keep_to_cores
 from ivm_ros.nodes.diagnostics import Diagnostics
 from ivm_ros.nodes.grounding_services import GroundingServices
 from ivm_ros.nodes.lifecycle import refuse_wrong_transitions
@@ -48,6 +49,7 @@ class GroundingNode(LifecycleNode):
         super().__init__("grounding", **node_options)
         refuse_wrong_transitions(self)
         self._session = Session(self, load)
+        keep_to_cores(self._session.parameters["cores"])
         self._inputs: list[Any] = []
         self._bond = Bond(self)
         self._ground_services = GroundingServices(self, self._session)

@@ -32,6 +32,12 @@ PARAMETERS = (
         "",
         "A Python with its own libraries that runs the model as a process of its own; empty: in the node.",
     ),
+    Parameter(
+        "cores",
+        "",
+        "Numbers of the processor cores that the node keeps to, with spaces between; empty: all.",
+        digits=True,
+    ),
     Parameter("autostart", True, "Configure and activate at start-up; false leaves that to a manager."),
     Parameter(
         "image_transport",

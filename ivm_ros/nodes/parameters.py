@@ -30,6 +30,7 @@ class Parameter:
         live: whether it may change while the node runs; the others are read-only.
         minimum, maximum: inclusive range of numbers.
         choices: the values that text may have; empty means any.
+        digits: whether text may be a whole number, which ROS reads as one where it is not quoted.
     """
 
     name: str
@@ -39,11 +40,12 @@ class Parameter:
     minimum: float | None = None
     maximum: float | None = None
     choices: tuple[str, ...] = ()
+    digits: bool = False
 
     def problem(self, value: Any) -> str | None:
         """Return why `value` is refused, or None if it is fine."""
         kind = type(self.default)
-        accepted: tuple[type, ...] = (int, float) if kind is float else (kind,)
+        accepted: tuple[type, ...] = (int, float) if kind is float else (int, str) if self.digits else (kind,)
         if not isinstance(value, accepted) or (isinstance(value, bool) and kind is not bool):
             return f"{self.name}: expected {kind.__name__}, got {value!r}"
         if self.choices and value not in self.choices:
@@ -59,6 +61,7 @@ class Parameter:
         descriptor = ParameterDescriptor(
             name=self.name, description=self.description, read_only=not self.live
         )
+        descriptor.dynamic_typing = self.digits
         descriptor.additional_constraints = f"one of: {', '.join(self.choices)}" if self.choices else ""
         if self.minimum is not None and self.maximum is not None:
             if isinstance(self.default, float):
@@ -117,7 +120,7 @@ class Parameters:
 
     @staticmethod
     def _typed(parameter: Parameter, value: Any) -> Any:
-        return float(value) if isinstance(parameter.default, float) else value
+        return type(parameter.default)(value)
 
     def _set(self, changes: list[RosParameter]) -> SetParametersResult:
         accepted: dict[str, Any] = {}

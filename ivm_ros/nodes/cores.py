@@ -1,0 +1,44 @@
+"""Which processor cores a node runs on."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+
+def keep_to_cores(text: str) -> tuple[int, ...]:
+    """Let the threads of this process run on some cores alone, those that it starts later among them.
+
+    Threads that take turns, as Python's do, wait for each other less where they share a core: on a machine
+    with few, virtual ones above all, a core that has been idle is slow to wake.
+
+    Args:
+        text: numbers of cores with spaces between, such as "1" or "2 3"; empty for no change.
+
+    Returns:
+        The cores that it may run on, ascending.
+
+    Raises:
+        ValueError: these are no numbers of cores that the process may use.
+    """
+    try:
+        allowed = os.sched_getaffinity(0)
+    except AttributeError:  # only Linux knows
+        if text.strip():
+            raise ValueError(f"expected no cores on this system, which cannot choose, got {text!r}") from None
+        return ()
+    if not text.strip():
+        return tuple(sorted(allowed))
+    try:
+        wanted = {int(word) for word in text.split()}
+    except ValueError:
+        wanted = set()
+    if not wanted or not wanted <= allowed:
+        numbers = " ".join(map(str, sorted(allowed)))
+        raise ValueError(f"expected numbers of cores, of {numbers}, with spaces between, got {text!r}")
+    for thread in Path("/proc/self/task").iterdir():
+        try:
+            os.sched_setaffinity(int(thread.name), wanted)
+        except ProcessLookupError:  # it has ended meanwhile
+            continue
+    return tuple(sorted(wanted))
