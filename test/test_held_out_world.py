@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -14,6 +15,8 @@ from ivm_ros.datasets.tabletop.held_out import surroundings as new_surroundings
 from ivm_ros.datasets.tabletop.held_out import textures as new_textures
 from ivm_ros.datasets.tabletop.held_out.world import NEW
 from ivm_ros.datasets.tabletop.kinds import BUILDERS
+from ivm_ros.datasets.tabletop.varied import surroundings as varied_surroundings
+from ivm_ros.datasets.tabletop.varied.world import STYLES, VARIED
 from ivm_ros.datasets.tabletop.vocabulary import COLORS, KINDS
 from ivm_ros.datasets.tabletop.world import KNOWN
 
@@ -56,6 +59,16 @@ def test_no_shape_is_one_that_training_draws(kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
+def test_no_shape_is_one_of_the_varied_designs(kind: str) -> None:
+    """Stretched ones too: `VARIED` makes these of every design."""
+    random = np.random.default_rng(0)
+    varied = [outline(build(random)) for build in STYLES[kind] for _ in range(DRAWS)]
+    varied += [outline(VARIED.builders[kind](random)) for _ in range(4 * DRAWS)]
+    new = np.stack([outline(NEW.builders[kind](random)) for _ in range(DRAWS)])
+    assert np.linalg.norm(new[:, None] - np.stack(varied)[None], axis=-1).min() > 0.04
+
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_every_kind_is_there_at_the_size_of_real_things(kind: str) -> None:
     for seed in range(8):
         asset = NEW.builders[kind](np.random.default_rng(seed))
@@ -68,7 +81,7 @@ def test_every_kind_is_there_at_the_size_of_real_things(kind: str) -> None:
 
 def test_surfaces_are_of_other_families() -> None:
     assert not set(new_textures.SURFACES) & set(textures.SURFACES)
-    assert not NEW.borrows
+    assert not NEW.borrows and NEW.surface not in (KNOWN.surface, VARIED.surface)
     for make in new_textures.SURFACES:
         texture = make(np.random.default_rng(0))
         assert texture.shape == (256, 256, 3) and texture.dtype == np.uint8 and texture.std() > 2
@@ -80,13 +93,20 @@ def runs(face: np.ndarray) -> int:
     return max(int(changed[0][:, 24].sum()), int(changed[1][24].sum()))
 
 
+def straight(face: np.ndarray) -> bool:
+    """Return whether a pattern runs along the sides of its face, as all held-out ones do."""
+    return len(np.unique(face, axis=0)) <= 2 and len(np.unique(face, axis=1)) <= 2 * len(face)
+
+
 def test_finishes_have_other_counts() -> None:
-    def counted(world: object, name: str) -> set[int]:
+    def counted(world: object, name: str, wanted: Callable[[np.ndarray], bool] = np.any) -> set[int]:
         pattern = world.patterns[name]  # type: ignore[attr-defined]
-        return {runs(pattern(np.random.default_rng(seed), (1, 0, 0), (1, 1, 1))[:48]) for seed in range(40)}
+        faces = [pattern(np.random.default_rng(seed), (1, 0, 0), (1, 1, 1))[:48] for seed in range(40)]
+        return {runs(face) for face in faces if wanted(face)}
 
     for name in ("checkered", "striped"):
         assert not counted(NEW, name) & counted(KNOWN, name)
+        assert not counted(NEW, name) & counted(VARIED, name, straight)
 
     def brightest(world: object) -> list[float]:
         make = world.finishes["wooden"]  # type: ignore[attr-defined]
@@ -107,6 +127,8 @@ def test_lamps_stand_lower_and_have_more_colour_than_any_of_training() -> None:
             tints.append(abs(red - blue) / (red + blue))
         return heights, tints
 
-    known, new = drawn(surroundings.draw_lights), drawn(new_surroundings.draw_lights)
-    assert max(new[0]) < min(known[0])
-    assert min(new[1]) > max(known[1])
+    new = drawn(new_surroundings.draw_lights)
+    for draw in (surroundings.draw_lights, varied_surroundings.draw_lights):
+        heights, tints = drawn(draw)
+        assert max(new[0]) < min(heights)
+        assert min(new[1]) > max(tints)
