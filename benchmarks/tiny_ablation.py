@@ -3,9 +3,9 @@
 python benchmarks/tiny_ablation.py FOLDER --store STORE --output RUNS --steps 600 --json ablation.json
 
 Each row goes on from the same weights, with one part taken out, for equally many steps in which the others
-may make up for it. The first row takes nothing out, and shows what those steps do by themselves. `tiny_parts.py`
-has the same parts without any training. FOLDER is that of `held_out_sets.py`, STORE is rendered by
-`python -m ivm_ros.datasets.tabletop.generate`. Rows that RUNS has are not trained again.
+may make up for it. The first row takes nothing out, and shows what those steps do by themselves. In
+`tiny_parts.py` the same parts are left out without any training. FOLDER is that of `held_out_sets.py`, STORE
+is rendered by `python -m ivm_ros.datasets.tabletop.generate`. Rows that RUNS has are not trained again.
 """
 
 from __future__ import annotations

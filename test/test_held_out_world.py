@@ -17,8 +17,8 @@ from ivm_ros.datasets.tabletop.held_out.world import NEW
 from ivm_ros.datasets.tabletop.kinds import BUILDERS
 from ivm_ros.datasets.tabletop.varied import surroundings as varied_surroundings
 from ivm_ros.datasets.tabletop.varied.world import STYLES, VARIED
-from ivm_ros.datasets.tabletop.vocabulary import COLORS, KINDS
 from ivm_ros.datasets.tabletop.world import KNOWN
+from ivm_ros.language.vocabulary import COLORS, KINDS
 
 LEVELS, DRAWS = 12, 16
 

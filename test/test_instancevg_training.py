@@ -21,11 +21,11 @@ from ivm_ros.cli.app import app
 from ivm_ros.datasets.folder import Folder
 from ivm_ros.datasets.folder_writer import Answer, write_index, write_picture
 from ivm_ros.datasets.samples import Sample
-from ivm_ros.datasets.tabletop.phrases import Description
 from ivm_ros.datasets.tabletop.scene import Scene, SceneObject
 from ivm_ros.datasets.tabletop.store import write_shard
-from ivm_ros.datasets.tabletop.vocabulary import COLORS as COLOR_NAMES
-from ivm_ros.datasets.tabletop.vocabulary import KINDS
+from ivm_ros.language.phrases import Description
+from ivm_ros.language.vocabulary import COLORS as COLOR_NAMES
+from ivm_ros.language.vocabulary import KINDS
 from ivm_ros.models.instancevg.config import InstanceVgConfig
 from ivm_ros.models.instancevg.folder import read_checkpoint
 from ivm_ros.models.instancevg.small import write_small

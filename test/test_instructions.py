@@ -8,12 +8,12 @@ from random import Random
 import numpy as np
 import pytest
 
-from ivm_ros.datasets.tabletop import phrases
 from ivm_ros.datasets.tabletop.instructions import TAGS, questions
-from ivm_ros.datasets.tabletop.phrases import Description
 from ivm_ros.datasets.tabletop.scene import SceneObject
 from ivm_ros.datasets.tabletop.visible import MIN_PIXELS
-from ivm_ros.datasets.tabletop.vocabulary import KINDS
+from ivm_ros.language import phrases
+from ivm_ros.language.phrases import Description
+from ivm_ros.language.vocabulary import KINDS
 
 
 def thing(instance, kind, color="red", x=0.0, distance=1.0, **more):

@@ -5,9 +5,9 @@ from random import Random
 
 import pytest
 
-from ivm_ros.datasets.tabletop import phrases
-from ivm_ros.datasets.tabletop.phrases import Description
-from ivm_ros.datasets.tabletop.vocabulary import COLORS, KINDS, MATERIALS, SIZES
+from ivm_ros.language import phrases
+from ivm_ros.language.phrases import Description
+from ivm_ros.language.vocabulary import COLORS, KINDS, MATERIALS, SIZES
 from ivm_ros.models.ivm_tiny.lexicon import READ_AS, read_as
 from ivm_ros.models.ivm_tiny.text import words
 

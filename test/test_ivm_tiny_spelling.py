@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ivm_ros.datasets.tabletop.phrases import named_in_training, said_in_training
+from ivm_ros.language.phrases import named_in_training, said_in_training
 from ivm_ros.models.ivm_tiny.spelling import corrected
 from ivm_ros.models.ivm_tiny.text import words
 

@@ -10,8 +10,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ivm_ros.datasets.tabletop import phrases
-from ivm_ros.datasets.tabletop.manners import (
+from ivm_ros.datasets.tabletop.paraphrases import (
+    COLOR_WORDS,
+    KIND_WORDS,
+    PLACEMENTS,
+    RELATION_WORDS,
+    REQUESTS,
+    SUPERLATIVE_WORDS,
+)
+from ivm_ros.language import phrases
+from ivm_ros.language.manners import (
     LASTS,
     MORE_RELATIONS,
     MORE_SUPERLATIVES,
@@ -21,15 +29,7 @@ from ivm_ros.datasets.tabletop.manners import (
     link,
     made_up,
 )
-from ivm_ros.datasets.tabletop.paraphrases import (
-    COLOR_WORDS,
-    KIND_WORDS,
-    PLACEMENTS,
-    RELATION_WORDS,
-    REQUESTS,
-    SUPERLATIVE_WORDS,
-)
-from ivm_ros.datasets.tabletop.phrases import RELATIONS, SUPERLATIVES, Description, named_in_training
+from ivm_ros.language.phrases import RELATIONS, SUPERLATIVES, Description, named_in_training
 
 EXAMPLES = settings(max_examples=200, deadline=None)
 SEEDS = st.integers(0, 2**32)

@@ -8,7 +8,6 @@ from random import Random
 import numpy as np
 import pytest
 
-from ivm_ros.datasets.tabletop import manners, phrases
 from ivm_ros.datasets.tabletop.instructions import Question, questions
 from ivm_ros.datasets.tabletop.paraphrases import (
     COLOR_WORDS,
@@ -21,9 +20,10 @@ from ivm_ros.datasets.tabletop.paraphrases import (
     TYPES,
     wordings,
 )
-from ivm_ros.datasets.tabletop.phrases import Description
 from ivm_ros.datasets.tabletop.scene import SceneObject
-from ivm_ros.datasets.tabletop.vocabulary import COLORS, KINDS, MATERIALS
+from ivm_ros.language import manners, phrases
+from ivm_ros.language.phrases import Description
+from ivm_ros.language.vocabulary import COLORS, KINDS, MATERIALS
 
 MADE_UP = re.compile(
     rf"(?:(?:{'|'.join(manners.STARTS)})[aeiou]){{2,3}}(?:{'|'.join(filter(None, manners.LASTS))})?"

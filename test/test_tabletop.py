@@ -11,7 +11,7 @@ from ivm_ros.datasets.tabletop.colors import RANGES, sample_rgb
 from ivm_ros.datasets.tabletop.kinds import BUILDERS
 from ivm_ros.datasets.tabletop.scene import Scene, SceneObject
 from ivm_ros.datasets.tabletop.store import StoreError, complete_shards, load_store, map_shards, write_shard
-from ivm_ros.datasets.tabletop.vocabulary import COLORS, KINDS
+from ivm_ros.language.vocabulary import COLORS, KINDS
 
 SOLIDS = {
     "box": meshes.box(0.1, 0.2, 0.3),

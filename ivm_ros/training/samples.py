@@ -16,11 +16,11 @@ import numpy.typing as npt
 from ivm_ros.datasets.registry import open_any
 from ivm_ros.datasets.samples import Dataset, Sample
 from ivm_ros.datasets.tabletop.instructions import Question, questions
-from ivm_ros.datasets.tabletop.phrases import Description
 from ivm_ros.datasets.tabletop.scene import SceneObject
 from ivm_ros.datasets.tabletop.store import complete_shards, map_shards
 from ivm_ros.evaluation.fingerprint import fingerprint
 from ivm_ros.grounding import Box, Mask
+from ivm_ros.language.phrases import Description
 from ivm_ros.training.augment import augment
 from ivm_ros.training.batches import Items
 

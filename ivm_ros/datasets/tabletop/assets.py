@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ivm_ros.datasets.tabletop.meshes import Mesh
-from ivm_ros.datasets.tabletop.vocabulary import COLORS
+from ivm_ros.language.vocabulary import COLORS
 
 Random = np.random.Generator
 Rgb = tuple[float, float, float]

@@ -20,12 +20,12 @@ from random import Random
 import numpy as np
 import numpy.typing as npt
 
-from ivm_ros.datasets.tabletop import phrases
-from ivm_ros.datasets.tabletop.phrases import Description
 from ivm_ros.datasets.tabletop.relations import foremost, judge
 from ivm_ros.datasets.tabletop.scene import SceneObject
 from ivm_ros.datasets.tabletop.visible import Seen, View
-from ivm_ros.datasets.tabletop.vocabulary import COLORS, KINDS, MATERIALS
+from ivm_ros.language import phrases
+from ivm_ros.language.phrases import Description
+from ivm_ros.language.vocabulary import COLORS, KINDS, MATERIALS
 
 TAGS = ("kind", "colour", "attribute", "relation", "verb", "several", "absent")
 

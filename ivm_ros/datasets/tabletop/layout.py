@@ -23,7 +23,7 @@ from ivm_ros.datasets.tabletop.surroundings import (
     Vector,
     draw_camera,
 )
-from ivm_ros.datasets.tabletop.vocabulary import COLORS
+from ivm_ros.language.vocabulary import COLORS
 
 PLAIN_SCENES = 0.3
 """Part of the scenes with one clean table, simple light and few objects, as simulators often show."""

@@ -14,12 +14,12 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from ivm_ros.datasets.tabletop.phrases import Description
 from ivm_ros.datasets.tabletop.scene import Scene
 from ivm_ros.datasets.tabletop.store import Store
 from ivm_ros.datasets.tabletop.visible import View
-from ivm_ros.datasets.tabletop.vocabulary import COLORS
 from ivm_ros.grounding import Heatmap, Image, Mask
+from ivm_ros.language.phrases import Description
+from ivm_ros.language.vocabulary import COLORS
 
 MIN_SHARE, MAX_SHARE = 0.02, 0.4
 """Least and largest share of the picture that the targets cover."""

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from random import Random
 
 from ivm_ros.datasets.tabletop.instructions import Question
-from ivm_ros.datasets.tabletop.phrases import RELATIONS, SUPERLATIVES, Description, plural
-from ivm_ros.datasets.tabletop.vocabulary import COLORS, KINDS, MATERIALS, SIZES
+from ivm_ros.language.phrases import RELATIONS, SUPERLATIVES, Description, plural
+from ivm_ros.language.vocabulary import COLORS, KINDS, MATERIALS, SIZES
 
 PLAIN = "plain"
 """Tag of a question in the words that training uses most."""

@@ -16,8 +16,8 @@ from ivm_ros.datasets.tabletop.assets import Asset, Part
 from ivm_ros.datasets.tabletop.colors import sample_rgb
 from ivm_ros.datasets.tabletop.kinds.robosuite import ROBOSUITE, robosuite_asset, robosuite_folder
 from ivm_ros.datasets.tabletop.opengl import mujoco
-from ivm_ros.datasets.tabletop.vocabulary import COLORS
 from ivm_ros.datasets.tabletop.world import KNOWN, World
+from ivm_ros.language.vocabulary import COLORS
 
 ROOM = ("table", "floor", "north", "south", "east", "west")
 """Geoms around the objects, in this order."""

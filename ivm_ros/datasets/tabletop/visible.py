@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from ivm_ros.datasets.tabletop.phrases import Description
 from ivm_ros.datasets.tabletop.scene import SceneObject
+from ivm_ros.language.phrases import Description
 
 MIN_PIXELS = 30
 """Fewest visible pixels of an object that is asked about, at 256x192."""

@@ -6,8 +6,8 @@ import json
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from ivm_ros.datasets.tabletop.phrases import RELATIONS, SUPERLATIVES
-from ivm_ros.datasets.tabletop.vocabulary import COLORS, KINDS, MATERIALS
+from ivm_ros.language.phrases import RELATIONS, SUPERLATIVES
+from ivm_ros.language.vocabulary import COLORS, KINDS, MATERIALS
 from ivm_ros.models.limits import read_sizes
 
 LIMITS = {

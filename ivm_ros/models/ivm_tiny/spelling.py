@@ -11,7 +11,7 @@ from functools import lru_cache
 
 from spellchecker import SpellChecker
 
-from ivm_ros.datasets.tabletop.phrases import named_in_training, said_in_training
+from ivm_ros.language.phrases import named_in_training, said_in_training
 from ivm_ros.models.ivm_tiny.lexicon import READ_AS
 
 _RARE = 100

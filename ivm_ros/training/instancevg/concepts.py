@@ -15,10 +15,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ivm_ros.datasets.tabletop.phrases import Description
 from ivm_ros.datasets.tabletop.scene import SceneObject
-from ivm_ros.datasets.tabletop.vocabulary import COLORS, KINDS
 from ivm_ros.grounding import Mask
+from ivm_ros.language.phrases import Description
+from ivm_ros.language.vocabulary import COLORS, KINDS
 
 CELLS = 2
 """Cells along a side of a patch; each has a kind, a colour, and is asked for or not."""

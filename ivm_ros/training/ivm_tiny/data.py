@@ -14,11 +14,11 @@ import torch
 from torch import Tensor
 
 from ivm_ros.datasets.tabletop.instructions import Question, questions
-from ivm_ros.datasets.tabletop.phrases import Description
 from ivm_ros.datasets.tabletop.scene import Scene, SceneObject
 from ivm_ros.datasets.tabletop.store import Store, complete_shards, map_shards
 from ivm_ros.datasets.tabletop.visible import PERHAPS_METAL
 from ivm_ros.grounding import Image
+from ivm_ros.language.phrases import Description
 from ivm_ros.models.ivm_tiny.config import TinyConfig
 from ivm_ros.models.ivm_tiny.matcher import NO_KIND, STRANGER
 from ivm_ros.training.augment import augment, close_up

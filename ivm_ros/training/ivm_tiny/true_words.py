@@ -8,8 +8,8 @@ from __future__ import annotations
 import re
 from random import Random
 
-from ivm_ros.datasets.tabletop.phrases import request
-from ivm_ros.datasets.tabletop.vocabulary import COLORS
+from ivm_ros.language.phrases import request
+from ivm_ros.language.vocabulary import COLORS
 
 _SWAPS = {"left": "right", "right": "left", "leftmost": "rightmost", "rightmost": "leftmost"}
 _SIDE = re.compile(r"\b(left|right)\w*", re.IGNORECASE)

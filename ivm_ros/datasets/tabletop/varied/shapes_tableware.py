@@ -11,7 +11,7 @@ from ivm_ros.datasets.tabletop import meshes
 from ivm_ros.datasets.tabletop.assets import Part, Random, Rgb
 from ivm_ros.datasets.tabletop.colors import sample_rgb
 from ivm_ros.datasets.tabletop.meshes import Mesh, Points
-from ivm_ros.datasets.tabletop.vocabulary import COLORS
+from ivm_ros.language.vocabulary import COLORS
 
 Profile = Sequence[tuple[float, float]]
 

@@ -13,7 +13,7 @@ from ivm_ros.datasets.tabletop import meshes
 from ivm_ros.datasets.tabletop.assets import ANY, Part, Random, Rgb
 from ivm_ros.datasets.tabletop.colors import sample_rgb
 from ivm_ros.datasets.tabletop.meshes import Mesh, Points
-from ivm_ros.datasets.tabletop.vocabulary import COLORS
+from ivm_ros.language.vocabulary import COLORS
 
 Row = tuple[float, float, float, float]
 """A station of a strip: x, half width in y, height of the middle, half thickness in z; metres."""

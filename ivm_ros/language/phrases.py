@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from random import Random
 
-from ivm_ros.datasets.tabletop import manners
-from ivm_ros.datasets.tabletop.vocabulary import COLORS, KINDS, MATERIALS, SIZES
+from ivm_ros.language import manners
+from ivm_ros.language.vocabulary import COLORS, KINDS, MATERIALS, SIZES
 
 
 @dataclass(frozen=True)
