@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 
 from ivm_ros.datasets.tabletop.store import write_shard
 from ivm_ros.models.ivm_tiny.config import TinyConfig
+from ivm_ros.models.ivm_tiny.files import WEIGHTS, load_weights
 from ivm_ros.models.ivm_tiny.glimpses import SIDE
 from ivm_ros.models.ivm_tiny.model import IvmTiny
 from ivm_ros.training.ivm_tiny import first_looks
@@ -65,6 +66,22 @@ def test_what_is_learned_starts_a_network(store, tmp_path, command, part):
     changed = {name for name, value in model.state_dict().items() if not torch.equal(value, before[name])}
     assert changed <= set(learned) and any(name.startswith(f"{part}.") for name in changed)
     assert all(torch.equal(model.state_dict()[name], value) for name, value in learned.items())
+
+
+def test_a_closer_look_goes_on_and_what_names_things_rests(store, tmp_path, command):
+    output = tmp_path / "looks"
+    asked = ("--store", store, "--output", output, "--steps", 1, "--start", WEIGHTS)
+    for part in first_looks.PARTS:
+        assert command(*asked, "--part", part).exit_code == 0
+    before, _ = load_weights(WEIGHTS)
+    after = IvmTiny(TinyConfig())
+    first_looks.put_into(after, output)
+    for part, changes in (("closer", True), ("outliner", True), ("looks.kinds", False)):
+        weights = dict(before.get_submodule(part).named_parameters())
+        learned = dict(after.get_submodule(part).named_parameters())
+        assert any(not torch.equal(learned[name], weights[name]) for name in weights) == changes, part
+        for name in weights:  # one step of Adam is as long as its rate
+            assert (learned[name] - weights[name]).abs().max() < 0.05
 
 
 @pytest.mark.parametrize("part", first_looks.PARTS)

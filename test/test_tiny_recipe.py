@@ -40,7 +40,8 @@ def test_every_stage_is_a_program_that_takes_its_options(tmp_path: Path) -> None
     assert (read["scenes"]["world"], read["scenes, varied"]["world"]) == ("known", "varied")
     assert read["views"]["minutes"] == 1.5 and read["views"]["workers"] == 3 and read["views"]["seed"] == 7
     assert read["views"]["looks"] == read["crops, closer"]["output"] == read["crops, outliner"]["output"]
-    assert read["calibration"]["weights"] == read["views"]["output"] / "ivm_tiny.safetensors"
+    assert read["pieces"]["weights"] == read["views"]["output"] / "ivm_tiny.safetensors"
+    assert read["calibration"]["weights"] == read["pieces"]["output"]
 
 
 def said(file: Path, word: str, status: int = 0) -> tuple[str, ...]:

@@ -26,7 +26,7 @@ WEIGHTS = Path(__file__).parent / "weights" / "ivm_tiny.safetensors"
 
 Logits = npt.NDArray[np.float32]
 
-_FORMAT = "ivm-tiny 3"
+_FORMAT = "ivm-tiny 4"
 
 
 @dataclass(frozen=True)

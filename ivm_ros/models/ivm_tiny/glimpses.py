@@ -60,8 +60,8 @@ def windows(masks: Tensor, size: tuple[int, int]) -> Windows:
 def cut(picture: Image, seen: Windows) -> Tensor:
     """Return what an (H, W, 3) uint8 picture shows in windows: (N, `SIDE`, `SIDE`, 3) uint8.
 
-    Of large windows the picture is read at a half, a quarter ... of its size, which is made once for all of them:
-    so the time does not grow with the picture's.
+    Of large windows the picture is read at a half, a quarter ... of its size, which is made once for all: so
+    the time does not grow with the picture's.
     """
     glimpses = np.empty((len(seen), SIDE, SIDE, 3), np.uint8)
     levels = [picture]

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from ivm_ros.models.ivm_tiny.config import TinyConfig
 from ivm_ros.models.ivm_tiny.encoder import Features, ImageEncoder
 from ivm_ros.models.ivm_tiny.glimpses import Closer, Outliner, through
+from ivm_ros.models.ivm_tiny.joiner import Joiner
 from ivm_ros.models.ivm_tiny.matcher import ConceptReader, Matcher, Matches, Scene, Wanted
 from ivm_ros.models.ivm_tiny.objects import Cells, LooksHead, MaskHead
 from ivm_ros.models.ivm_tiny.text import TextEncoder
@@ -71,6 +72,7 @@ class IvmTiny(nn.Module):
         self.config = config
         self.image = ImageEncoder(config.widths, config.pixels)
         self.masks = MaskHead(config)
+        self.joiner = Joiner()
         self.looks = LooksHead(config)
         self.closer = Closer(config.channels)
         self.outliner = Outliner()
@@ -89,6 +91,13 @@ class IvmTiny(nn.Module):
 
     def choose(self, masks: Tensor, heat: Tensor) -> Found:
         """Return one mask of each object, of (N, h, w) logits and the (N,) heat of their cells."""
+        pieces = self.pieces(masks, heat)
+        groups = self.joiner.groups(pieces.masks, pieces.sure)
+        whole = [pieces.masks[group].amax(dim=0) for group in groups]
+        return Found(torch.stack(whole), pieces.sure[[first for first, *_ in groups]])
+
+    def pieces(self, masks: Tensor, heat: Tensor) -> Found:
+        """Return the masks of `choose` before any are joined: none is of the same cells as another."""
         sure, overlap = compare(masks, heat)
         kept = self.keep(sure, overlap)
         return Found(masks[kept], sure[kept])

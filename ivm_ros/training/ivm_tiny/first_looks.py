@@ -24,6 +24,7 @@ from torch import Tensor, nn
 
 from ivm_ros.datasets.tabletop.scene import Scene
 from ivm_ros.models.ivm_tiny.config import TinyConfig
+from ivm_ros.models.ivm_tiny.files import load_weights
 from ivm_ros.models.ivm_tiny.glimpses import SIDE, Closer, Outliner, cut
 from ivm_ros.models.ivm_tiny.model import IvmTiny
 from ivm_ros.models.ivm_tiny.objects import LooksHead
@@ -130,13 +131,20 @@ class Naming(nn.Module):
 
     Args:
         config: of the network.
+        start: a network to go on from, or None for chance. What names things is its own then, and rests:
+            its other parts are used to that.
     """
 
-    def __init__(self, config: TinyConfig) -> None:
+    def __init__(self, config: TinyConfig, start: IvmTiny | None = None) -> None:
         super().__init__()
         self.closer, looks = Closer(config.channels), LooksHead(config)
         self.looks = nn.ModuleDict({name: getattr(looks, name) for name in ("kinds", "colors", "materials")})
         nn.init.normal_(self.closer.say.weight, std=0.05)
+        if start is not None:
+            self.closer.load_state_dict(start.closer.state_dict())
+            for name, head in self.looks.items():
+                head.load_state_dict(getattr(start.looks, name).state_dict())
+            self.looks.requires_grad_(False)
 
     def forward(self, crops: Crops) -> dict[str, Tensor]:
         """Return the terms of the loss."""
@@ -163,11 +171,17 @@ def put_into(model: IvmTiny, folder: Path) -> None:
 
 
 class Outlining(nn.Module):
-    """The outliner; loses less the nearer its masks are."""
+    """The outliner; loses less the nearer its masks are.
 
-    def __init__(self) -> None:
+    Args:
+        start: a network to go on from, or None for chance.
+    """
+
+    def __init__(self, start: IvmTiny | None = None) -> None:
         super().__init__()
         self.outliner = Outliner()
+        if start is not None:
+            self.outliner.load_state_dict(start.outliner.state_dict())
 
     def forward(self, crops: Crops) -> dict[str, Tensor]:
         """Return the terms of the loss."""
@@ -207,6 +221,7 @@ def main(
     steps: Annotated[int, typer.Option(min=1, help=f"of {_BATCH} crops each")] = 9000,
     part: Annotated[str, typer.Option(help=f"one of {', '.join(PARTS)}")] = PARTS[0],
     seed: Annotated[int, typer.Option(help="of everything random")] = 0,
+    start: Annotated[Path | None, typer.Option(help="weights to go on from, instead of chance")] = None,
 ) -> None:
     """Teach the closer look or the outliner."""
     if part not in PARTS:
@@ -217,7 +232,8 @@ def main(
     pool = ShardPool(store, "train")
     if not len(pool):
         raise typer.BadParameter(f"expected finished train shards in {store}, got none")
-    task: nn.Module = Naming(config) if part == "closer" else Outlining()
+    model = None if start is None else load_weights(start)[0]
+    task: nn.Module = Naming(config, model) if part == "closer" else Outlining(model)
     output.mkdir(parents=True, exist_ok=True)
     journal = Journal(output, steps)
     teach(task, lambda: draw_crops(pool, config, rng), steps, journal)

@@ -1,4 +1,4 @@
-"""All of ivm-tiny's training from chance, in one command: scenes, crops, views, calibration.
+"""All of ivm-tiny's training from chance, in one command: scenes, crops, views, pieces, calibration.
 
 python -m ivm_ros.training.ivm_tiny.recipe OUT --workers 2
 
@@ -64,7 +64,9 @@ def stages(folder: Path, scenes: int, minutes: float, workers: int, seed: int) -
 
     train = ["--store", store, "--looks", looks, "--output", run, "--minutes", f"{minutes:g}"]
     train += ["--workers", str(workers), "--seed", str(seed)]
-    calibrate = ["--weights", str(Path(run) / WEIGHTS), "--validation", validation, "--test", test]
+    joined = str(folder / "joined.safetensors")
+    join = ("--store", store, "--weights", str(Path(run) / WEIGHTS), "--output", joined, "--seed", str(seed))
+    calibrate = ["--weights", joined, "--validation", validation, "--test", test]
     calibrate += ["--output", str(folder / WEIGHTS), "--keep", "0.985"]
     return (
         render("scenes", "--scenes", str(scenes)),
@@ -73,6 +75,7 @@ def stages(folder: Path, scenes: int, minutes: float, workers: int, seed: int) -
         teach("closer", 9000),
         teach("outliner", 3500),
         Stage("views", ("-m", f"{_VIEWS}.train", *train), resumes=Path(run) / "checkpoint.pt"),
+        Stage("pieces", ("-m", f"{_VIEWS}.joining", *join)),
         examine("validation", 120, 1_500_000),
         examine("test", 200, 2_000_000),
         Stage("calibration", ("-m", f"{_VIEWS}.calibrate", *calibrate)),

@@ -205,6 +205,7 @@ def update_average(averaged: nn.Module, model: nn.Module, decay: float) -> None:
 def run_worker(rank: int, settings: Settings, port: int) -> None:
     """Train in this process until the time is used up."""
     torch.set_num_threads(1)
+    parent = os.getppid()
     if settings.workers > 1:
         rendezvous = f"tcp://127.0.0.1:{port}"
         dist.init_process_group("gloo", rendezvous, rank=rank, world_size=settings.workers)
@@ -212,6 +213,8 @@ def run_worker(rank: int, settings: Settings, port: int) -> None:
     monitor = Monitor(settings.output, settings.store, trainer.averaged) if rank == 0 else None
     last = saved = scored = rescanned = time.monotonic()
     while trainer.progress < 1:
+        if settings.workers > 1 and os.getppid() != parent:
+            return  # the run was killed, and this worker was left; the checkpoint is what there is
         terms = trainer.train_step()
         now = time.monotonic()
         trainer.elapsed += now - last
