@@ -146,6 +146,24 @@ def test_what_is_read_at_a_half_or_less_is_what_the_picture_shows(width, height,
     np.testing.assert_allclose(glimpse.numpy(), whole, atol=1.5 + slope)
 
 
+def test_what_is_read_at_a_half_or_less_leans_to_no_side():
+    width, height = 1279, 719
+    picture = np.zeros((height, width, 3), np.uint8)
+    picture[..., 0] = np.arange(width) * (255 / width)
+    picture[..., 1] = np.arange(height)[:, None] * (255 / height)
+    rng = np.random.default_rng(0)
+    sides = rng.integers(SIDE, 600, 200)
+    first = (rng.random((200, 2)) * (np.array([width, height]) - sides[:, None])).astype(np.int64)
+    seen = np.concatenate([first, first + sides[:, None]], axis=1)
+    shown = cut(picture, seen).numpy().mean(axis=(1, 2))[:, :2]
+    middle = (seen[:, :2] + seen[:, 2:] - 1) / 2 * (255 / np.array([width, height]))
+    leaning = (shown - middle + 0.5) / (
+        255 / np.array([width, height])
+    )  # in pixels; colours are rounded down
+    assert np.abs(leaning.mean(axis=0)).max() < 0.25
+    assert np.abs(leaning).max() < 600 / SIDE
+
+
 @pytest.mark.parametrize("shape", [(1, 1), (3, 5), (1, 300), (300, 1), (17, 90), (30, 30)])
 def test_a_smaller_window_shows_nothing_that_is_not_there(shape):
     height, width = shape
@@ -194,7 +212,7 @@ def test_a_map_through_a_window_is_the_same_map_cut_as_a_picture(drawn):
         plane = torch.from_numpy(picture[None, ..., channel]).float()
         same = through(plane, places(seen, (width, height)))[0]
         inner = np.s_[1:-1, 1:-1]  # the border of a window knows nothing of what lies beyond it
-        atol = 1 + max(seen[0, 2] - seen[0, 0], seen[0, 3] - seen[0, 1]) / SIDE
+        atol = 1 + max(seen[0, 2] - seen[0, 0], seen[0, 3] - seen[0, 1]) / SIDE / 2
         torch.testing.assert_close(glimpse[..., channel][inner], same[inner], atol=float(atol), rtol=0)
 
 
