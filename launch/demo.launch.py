@@ -33,7 +33,11 @@ GROUNDING_ARGUMENTS = {
     "device": ("", "Where the model runs: auto, cpu, cuda ... Empty: as in params_file."),
     "model_options": ("", "The model's own options. Empty: as in params_file."),
     "model_python": ("", "A Python with its own libraries that runs the model. Empty: as in params_file."),
-    "cores": ("", 'Processor cores that the grounding node keeps to, such as "1". Empty: as in params_file.'),
+    "cores": (
+        "",
+        'Which processor cores the grounding node keeps to, counted from 0, not how many: "0 1". '
+        "Empty: as in params_file.",
+    ),
     "tracker": ("", "Carries answers onto newer images: none, flow or video. Empty: as in params_file."),
     "display_mode": ("", "How ~/masked_image shows the target. Empty: as in params_file."),
     "params_file": (

@@ -35,7 +35,8 @@ ARGUMENTS = {
     "device": "Where the model runs: auto, cpu, cuda, cuda:1 ... Empty: as in params_file.",
     "model_options": 'The model\'s own options, such as "precision=4bit". Empty: as in params_file.',
     "model_python": "A Python with its own libraries that runs the model. Empty: as in params_file.",
-    "cores": 'Processor cores that the node keeps to, such as "1". Empty: as in params_file, else all.',
+    "cores": 'Which processor cores the node keeps to, counted from 0, not how many: "0 1". '
+    "Empty: as in params_file, else all.",
     "tracker": "Carries answers onto newer images: none, flow or video. Empty: as in params_file.",
     "cameras": "Names of several cameras, with spaces between; each has its topics below its name. "
     "Empty: as in params_file.",

@@ -62,14 +62,21 @@ _WAYS = {
 """By name."""
 
 
+def _ways() -> dict[str, _Way]:
+    """Return the ways that this system has: only Linux lets a process choose its cores."""
+    return {name: way for name, way in _WAYS.items() if not way.one_core or hasattr(os, "sched_getaffinity")}
+
+
 def suite(options: Options) -> Iterator[Comparison]:
     """Compare the engines of ivm-tiny in the node."""
     if importlib.util.find_spec("rclpy") is None:
         raise ImportError("needs ROS 2: expected the package rclpy, which is not installed")
-    numbers: dict[str, dict[str, float]] = {name: {} for name in _WAYS}
+    numbers: dict[str, dict[str, float]] = {name: {} for name in _ways()}
     yield Comparison(
         "ivm-tiny in the node, 640x480: age of a mask when it comes, from the camera's stamp",
-        tuple(Alternative(name, way.said, key=way.key, numbers=numbers[name]) for name, way in _WAYS.items()),
+        tuple(
+            Alternative(name, way.said, key=way.key, numbers=numbers[name]) for name, way in _ways().items()
+        ),
         measure=lambda plan, elapsed: _measure(options.device, numbers, plan, elapsed),
         percentiles=(50, 99),
     )
@@ -80,10 +87,11 @@ def _measure(
 ) -> dict[str, Seconds]:
     """Run each way in turns until the ratios are as precise as the plan wants, or its time is over."""
     started = time.perf_counter()
-    ages: dict[str, list[Seconds]] = {name: [] for name in _WAYS}
-    rates: dict[str, list[float]] = {name: [] for name in _WAYS}
+    ways = _ways()
+    ages: dict[str, list[Seconds]] = {name: [] for name in ways}
+    rates: dict[str, list[float]] = {name: [] for name in ways}
     while True:
-        for name, way in _WAYS.items():
+        for name, way in ways.items():
             seconds, fps = run_graph(device, way.options, _SECONDS, way.rate, way.one_core)
             ages[name].append(seconds)
             rates[name].append(fps)
@@ -111,7 +119,7 @@ def run_graph(
         model_options: of ivm-tiny, such as "engine=onnx".
         seconds: from the first mask on.
         rate: of the camera, pictures a second.
-        one_core: the grounding node keeps to the last one.
+        one_core: the grounding node keeps to the last one; Linux alone can do so.
 
     Raises:
         OSError: no mask came, or a node failed; the text has what they printed.

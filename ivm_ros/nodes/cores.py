@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
 
@@ -13,7 +14,8 @@ def keep_to_cores(text: str) -> tuple[int, ...]:
     with few, virtual ones above all, a core that has been idle is slow to wake.
 
     Args:
-        text: numbers of cores with spaces between, such as "1" or "2 3"; empty for no change.
+        text: which cores, counted from 0, with spaces between, such as "0 1"; not how many. Empty for no
+            change.
 
     Returns:
         The cores that it may run on, ascending.
@@ -36,9 +38,11 @@ def keep_to_cores(text: str) -> tuple[int, ...]:
     if not wanted or not wanted <= allowed:
         numbers = " ".join(map(str, sorted(allowed)))
         raise ValueError(f"expected numbers of cores, of {numbers}, with spaces between, got {text!r}")
-    for thread in Path("/proc/self/task").iterdir():
-        try:
-            os.sched_setaffinity(int(thread.name), wanted)
-        except ProcessLookupError:  # it has ended meanwhile
-            continue
+    os.sched_setaffinity(0, wanted)
+    kept: set[int] = set()
+    while new := {int(thread.name) for thread in Path("/proc/self/task").iterdir()} - kept:
+        for thread in new:  # one that is not yet kept may start another meanwhile, so they are listed again
+            with suppress(ProcessLookupError):  # it has ended
+                os.sched_setaffinity(thread, wanted)
+        kept |= new
     return tuple(sorted(wanted))

@@ -35,7 +35,7 @@ PARAMETERS = (
     Parameter(
         "cores",
         "",
-        "Numbers of the processor cores that the node keeps to, with spaces between; empty: all.",
+        "Which processor cores the node keeps to, counted from 0, not how many: '0 1'. Empty: all.",
         digits=True,
     ),
     Parameter("autostart", True, "Configure and activate at start-up; false leaves that to a manager."),
