@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from ivm_ros.datasets.tabletop.assets import ANY, Random
 from ivm_ros.datasets.tabletop.meshes import Mesh
-from ivm_ros.datasets.tabletop.varied.shapes_tools import (
-    Row,
-    strip,
-)
+from ivm_ros.datasets.tabletop.varied.shapes_tools import Row, strip
 
 METAL = ("gray", "gray", "gray", "yellow", "black", "brown", "pink")
 """Steel, gold, blackened, bronze, copper."""

@@ -7,13 +7,15 @@ import numpy as np
 from ivm_ros.datasets.tabletop import meshes
 from ivm_ros.datasets.tabletop.assets import Asset, Builder, Part, Random
 from ivm_ros.datasets.tabletop.meshes import Mesh
-from ivm_ros.datasets.tabletop.varied import shapes_food as shapes
+from ivm_ros.datasets.tabletop.varied import shapes
+from ivm_ros.datasets.tabletop.varied import shapes_food as food
 from ivm_ros.datasets.tabletop.varied.food_banana import BANANA
 from ivm_ros.datasets.tabletop.varied.food_bread import BREAD
 from ivm_ros.datasets.tabletop.varied.food_carrot import CARROT
 from ivm_ros.datasets.tabletop.varied.food_cereal import CEREAL
 from ivm_ros.datasets.tabletop.varied.food_fruit import APPLE, LEMON
-from ivm_ros.datasets.tabletop.varied.shapes_food import INKS, chance, ink, on_faces
+from ivm_ros.datasets.tabletop.varied.shapes import chance, pick_rgb
+from ivm_ros.datasets.tabletop.varied.shapes_food import INKS, front_and_back
 
 
 def _milk(parts: list[Part]) -> Asset:
@@ -24,9 +26,9 @@ def _milk(parts: list[Part]) -> Asset:
 def _cap(random: Random, size: float) -> Part:
     """Return a screw cap that stands on z = 0."""
     height = size * random.uniform(0.4, 1.1)
-    collar = shapes.cylinder(1.15 * size, 0.25 * height)
+    collar = shapes.cylinder(1.15 * size, 0.25 * height, 20)
     lid = shapes.cylinder(size, height, int(random.choice([10, 16, 24])))
-    return Part(meshes.merge(collar, lid), ink(random, "white", *INKS))
+    return Part(meshes.merge(collar, lid), pick_rgb(random, "white", *INKS))
 
 
 def _milk_label(random: Random, x: float, y: float, h: float) -> list[Part]:
@@ -36,25 +38,29 @@ def _milk_label(random: Random, x: float, y: float, h: float) -> list[Part]:
     if "band" in sort:
         tall = h * random.uniform(0.08, 0.28)
         band = meshes.box(x + 0.0008, y + 0.0008, tall).moved(z=random.uniform(0.02, 0.5) * h)
-        parts.append(Part(band, ink(random, *INKS)))
+        parts.append(Part(band, pick_rgb(random, *INKS)))
     if "badge" in sort:
-        badge = shapes.disc(x * random.uniform(0.25, 0.42), h * random.uniform(0.1, 0.2), 0.001)
-        parts.append(Part(on_faces(badge.moved(y=0.66 * h), y), ink(random, "white", *INKS)))
+        badge = food.oval(x * random.uniform(0.25, 0.42), h * random.uniform(0.1, 0.2), 0.001)
+        parts.append(Part(front_and_back(badge.moved(y=0.66 * h), y), pick_rgb(random, "white", *INKS)))
     if sort == "spots":
         spots = [
-            shapes.disc(x * random.uniform(0.1, 0.2), h * random.uniform(0.06, 0.12), 0.0008)
+            food.oval(x * random.uniform(0.1, 0.2), h * random.uniform(0.06, 0.12), 0.0008)
             .turned("z", random.uniform(-12, 12))
             .moved(x * random.uniform(-0.25, 0.25), h * random.uniform(0.15, 0.8))
             for _ in range(int(random.integers(2, 6)))
         ]
-        parts.append(Part(on_faces(meshes.merge(*spots), y), ink(random, "black", "black", "brown")))
+        parts.append(
+            Part(front_and_back(meshes.merge(*spots), y), pick_rgb(random, "black", "black", "brown"))
+        )
     if sort == "lines":
         word = meshes.box(x * random.uniform(0.5, 0.8), h * random.uniform(0.08, 0.18), 0.001)
         small = [
             meshes.box(x * random.uniform(0.3, 0.7), 0.03 * h, 0.001).moved(y=-h * (0.2 + 0.07 * k))
             for k in range(int(random.integers(0, 5)))
         ]
-        parts.append(Part(on_faces(meshes.merge(word, *small).moved(y=0.7 * h), y), ink(random, *INKS)))
+        parts.append(
+            Part(front_and_back(meshes.merge(word, *small).moved(y=0.7 * h), y), pick_rgb(random, *INKS))
+        )
     return parts
 
 
@@ -72,7 +78,7 @@ def _milk_gable(random: Random) -> Asset:
     if chance(random, 0.75):
         cap = _cap(random, y * random.uniform(0.13, 0.2))
         lean = (0.0, -roof, y / 2)
-        parts.append(Part(shapes.facing(cap.mesh, lean).moved(y=-y / 4, z=h + roof / 2), cap.tint))
+        parts.append(Part(food.facing(cap.mesh, lean).moved(y=-y / 4, z=h + roof / 2), cap.tint))
     return _milk(parts)
 
 
@@ -86,7 +92,7 @@ def _milk_school(random: Random) -> Asset:
         way = np.array([lean, -0.3, 1]) * random.uniform(0.05, 0.08)
         bend = foot + way + 0.3 * np.array([way[2], 0, 0.3 * way[2]])
         straw = meshes.tube([foot - 0.2 * way, foot + 0.8 * way, foot + way, bend], 0.003, 8)
-        parts.append(Part(straw, ink(random, "white", *INKS)))
+        parts.append(Part(straw, pick_rgb(random, "white", *INKS)))
     return _milk(parts)
 
 
@@ -96,9 +102,12 @@ def _milk_slanted(random: Random) -> Asset:
     outline = shapes.rounded(x, y, random.uniform(0.003, 0.012))
     top = shapes.at_height(outline, h)
     top[:, 2] -= drop * (0.5 - outline[:, 1] / y)
-    parts = [Part(shapes.skin([shapes.at_height(outline, 0), top])), *_milk_label(random, x, y, h - drop)]
+    parts = [
+        Part(shapes.loft_ends_last([shapes.at_height(outline, 0), top])),
+        *_milk_label(random, x, y, h - drop),
+    ]
     cap = _cap(random, x * random.uniform(0.18, 0.3))
-    parts.append(Part(shapes.facing(cap.mesh, (0, -drop, y)).moved(z=h - drop / 2), cap.tint))
+    parts.append(Part(food.facing(cap.mesh, (0, -drop, y)).moved(z=h - drop / 2), cap.tint))
     return _milk(parts)
 
 
@@ -120,7 +129,9 @@ def _milk_prism(random: Random) -> Asset:
     top = shapes.at_height(bevel, h)
     top[:, 2] -= random.uniform(0.25, 0.5) * (y / 2 - bevel[:, 1])
     middle = shapes.at_height(bevel, random.uniform(0.3, 0.6) * h)
-    body = shapes.skin([shapes.at_height(narrow, 0), shapes.at_height(narrow, 0.06 * h), middle, top])
+    body = shapes.loft_ends_last(
+        [shapes.at_height(narrow, 0), shapes.at_height(narrow, 0.06 * h), middle, top]
+    )
     cap = _cap(random, x * random.uniform(0.15, 0.24))
     spot = float(top[:, 2].mean()) - 0.002
     return _milk(

@@ -9,8 +9,10 @@ import numpy as np
 from ivm_ros.datasets.tabletop import meshes
 from ivm_ros.datasets.tabletop.assets import Asset, Builder, Part, Random
 from ivm_ros.datasets.tabletop.meshes import Mesh, Points
-from ivm_ros.datasets.tabletop.varied import shapes_food as shapes
-from ivm_ros.datasets.tabletop.varied.shapes_food import BARK, CREAM, chance, posed
+from ivm_ros.datasets.tabletop.varied import shapes
+from ivm_ros.datasets.tabletop.varied import shapes_food as food
+from ivm_ros.datasets.tabletop.varied.shapes import chance
+from ivm_ros.datasets.tabletop.varied.shapes_food import BARK, CREAM, posed
 
 _STEPS = 21
 
@@ -126,7 +128,7 @@ def _banana_peeled(random: Random) -> Asset:
     strips = []
     for angle in np.linspace(-85, 85, int(random.integers(3, 5))) + random.uniform(-10, 10):
         long = length * random.uniform(0.3, 0.45)
-        strip = shapes.blade(long, 1.9 * r, long * random.uniform(0.1, 0.4)).turned("z", 180)
+        strip = food.blade(long, 1.9 * r, long * random.uniform(0.1, 0.4)).turned("z", 180)
         strip = strip.moved(x=0.01).turned("y", random.uniform(15, 40)).moved(z=0.8 * r).turned("x", -angle)
         heading = math.degrees(math.atan2(tangent[1], tangent[0]))
         strips.append(strip.turned("z", heading).moved(*path[opening]))
@@ -144,7 +146,7 @@ def _banana_cut(random: Random) -> Asset:
         way = path[at + 1] - path[at - 1]
         way /= np.linalg.norm(way)
         pieces.append(meshes.tube(path[part] + gap * way, widths[part], 6))
-        disc = shapes.facing(shapes.cylinder(0.86 * widths[end], 0.0012, 14), way if gap == 0 else -way)
+        disc = food.facing(shapes.cylinder(0.86 * widths[end], 0.0012, 14), way if gap == 0 else -way)
         discs.append(disc.moved(*(path[end] + gap * way)))
     keep = 2 if chance(random, 0.5) else 1
     tips = _end(path, widths)

@@ -9,8 +9,10 @@ import numpy as np
 from ivm_ros.datasets.tabletop import meshes
 from ivm_ros.datasets.tabletop.assets import Asset, Builder, Part, Random
 from ivm_ros.datasets.tabletop.meshes import Points
-from ivm_ros.datasets.tabletop.varied import shapes_food as shapes
-from ivm_ros.datasets.tabletop.varied.shapes_food import CREAM, chance, posed
+from ivm_ros.datasets.tabletop.varied import shapes
+from ivm_ros.datasets.tabletop.varied import shapes_food as food
+from ivm_ros.datasets.tabletop.varied.shapes import chance
+from ivm_ros.datasets.tabletop.varied.shapes_food import CREAM, posed
 
 
 def _bread(random: Random, *parts: Part) -> Asset:
@@ -43,18 +45,18 @@ def _bread_tin(random: Random) -> Asset:
     outline = _loaf_outline(random, width, width * random.uniform(0.75, 1.15))
     steps = [(0.0, 0.84), (0.03, 0.95), (0.1, 1.0), (0.9, 1.0)]
     steps += [(1.0, 1.0)] if cut else [(0.97, 0.95), (1.0, 0.84)]
-    body = shapes.skin([shapes.at_height(outline * scale, length * s) for s, scale in steps])
-    parts = [Part(shapes.along_x(body))]
+    body = shapes.loft_ends_last([shapes.at_height(outline * scale, length * s) for s, scale in steps])
+    parts = [Part(food.axes_passed_on(body))]
     if cut:
-        face = shapes.prism(outline * [0.92, 0.9] + [0, 0.03 * width], 0.001)
+        face = food.prism(outline * [0.92, 0.9] + [0, 0.03 * width], 0.001)
         tint = _crumb(random)
-        parts.append(Part(shapes.along_x(face).moved(x=length), tint))
+        parts.append(Part(food.axes_passed_on(face).moved(x=length), tint))
         if chance(random, 0.6):
             thick, lean = random.uniform(0.009, 0.016), random.uniform(3, 80)
-            crust = shapes.along_x(shapes.prism(outline, thick)).turned("y", lean)
+            crust = food.axes_passed_on(food.prism(outline, thick)).turned("y", lean)
             place = length + 0.02
             parts.append(Part(crust.moved(x=place, z=thick), None))
-            soft = shapes.along_x(face).moved(x=thick).turned("y", lean)
+            soft = food.axes_passed_on(face).moved(x=thick).turned("y", lean)
             parts.append(Part(soft.moved(x=place, z=thick), tint))
     elif chance(random, 0.5):
         top = float(outline[:, 1].max())
@@ -71,7 +73,7 @@ def _bread_baguette(random: Random) -> Asset:
     sway = random.uniform(-0.02, 0.02)
     path = np.stack([s * length / 2, sway * np.cos(2 * s), 0 * s], -1)
     widths = r * np.maximum(1 - np.abs(s) ** random.uniform(2.2, 7), 0.02) ** 0.5
-    body = shapes.flattened(meshes.tube(path, widths, 16).scaled((1, 1, flat)), -0.6 * r * flat)
+    body = shapes.flattened(meshes.tube(path, widths, 16).scaled((1, 1, flat)), -0.6 * r * flat, 0.02)
     count, slope = int(random.integers(3, 7)), random.uniform(0.5, 1.6)
     t = np.linspace(-0.75, 0.75, 5)
     scores = []
@@ -100,7 +102,7 @@ def _score_paths(random: Random) -> list[Points]:
 def _bread_round(random: Random) -> Asset:
     x, power = random.uniform(0.055, 0.11), random.uniform(0.7, 1.0)
     y, z = x * random.uniform(0.6, 1.0), x * random.uniform(0.45, 0.7)
-    body = shapes.flattened(shapes.puffed(x, y, z, power), -0.45 * z)
+    body = shapes.flattened(food.puffed(x, y, z, power), -0.45 * z, 0.02)
     cuts = []
     for path in _score_paths(random):
         height = z * (1 - (np.abs(path) ** (2 / power)).sum(axis=1)).clip(0.02) ** (power / 2)
@@ -137,8 +139,8 @@ def _bread_rolls(random: Random) -> Asset:
     rolls = []
     for i in range(columns):
         for j in range(rows):
-            roll = shapes.puffed(r, r, z * random.uniform(0.9, 1.1), power, 16)
-            roll = shapes.flattened(roll, -0.45 * z)
+            roll = food.puffed(r, r, z * random.uniform(0.9, 1.1), power, 16)
+            roll = shapes.flattened(roll, -0.45 * z, 0.02)
             rolls.append(roll.moved((i - (columns - 1) / 2) * pitch, (j - (rows - 1) / 2) * pitch))
     return _bread(random, Part(meshes.merge(*rolls)))
 
@@ -149,7 +151,7 @@ def _bread_slices(random: Random) -> Asset:
     outline = _loaf_outline(random, width, width * random.uniform(0.75, 1.15))
     outline = outline - [0, outline[:, 1].mean()]
     closed = shapes.at_height(np.concatenate([outline, outline[:1]]), thick / 2)
-    slice_, rim = shapes.prism(outline, thick), meshes.tube(closed, 0.3 * thick, 8)
+    slice_, rim = food.prism(outline, thick), meshes.tube(closed, 0.3 * thick, 8)
     soft, crusts = [], []
     for k in range(int(random.integers(1, 4))):
         x, y = random.uniform(-0.2, 0.2, 2) * width * (k > 0)

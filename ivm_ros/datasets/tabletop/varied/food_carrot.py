@@ -9,8 +9,10 @@ import numpy as np
 from ivm_ros.datasets.tabletop import meshes
 from ivm_ros.datasets.tabletop.assets import Asset, Builder, Part, Random
 from ivm_ros.datasets.tabletop.meshes import Mesh
-from ivm_ros.datasets.tabletop.varied import shapes_food as shapes
-from ivm_ros.datasets.tabletop.varied.shapes_food import BARK, LEAF, chance, posed
+from ivm_ros.datasets.tabletop.varied import shapes
+from ivm_ros.datasets.tabletop.varied import shapes_food as food
+from ivm_ros.datasets.tabletop.varied.shapes import chance
+from ivm_ros.datasets.tabletop.varied.shapes_food import BARK, LEAF, posed
 
 
 def _carrot(random: Random, parts: list[Part], colors: tuple[str, ...] = ("orange",)) -> Asset:
@@ -106,7 +108,7 @@ def _carrot_bunch(random: Random) -> Asset:
             .turned("z", 90)
             .turned("y", 90)
         )
-        parts.append(Part(tie.moved(x=-0.025), shapes.ink(random, "red", "blue", "purple", "white")))
+        parts.append(Part(tie.moved(x=-0.025), shapes.pick_rgb(random, "red", "blue", "purple", "white")))
     return Asset("carrot", posed(parts, ("z", 90)), ("orange",))
 
 
@@ -125,7 +127,7 @@ def _carrot_toy(random: Random) -> Asset:
     count = int(random.integers(3, 6))
     leaves = []
     for k in range(count):
-        leaf = shapes.blade(length * random.uniform(0.35, 0.6), 0.7 * r, 0.1 * r, 0.12 * r)
+        leaf = food.blade(length * random.uniform(0.35, 0.6), 0.7 * r, 0.1 * r, 0.12 * r)
         leaves.append(leaf.turned("z", 180 + (k - (count - 1) / 2) * random.uniform(18, 32)))
     tuft = Part(meshes.merge(*leaves), (0.2, 0.6, 0.15))
     return _carrot(random, [Part(root), tuft, Part(meshes.merge(*marks), BARK)][: 2 + chance(random, 0.6)])

@@ -9,8 +9,10 @@ import numpy as np
 from ivm_ros.datasets.tabletop import meshes
 from ivm_ros.datasets.tabletop.assets import ANY, Asset, Builder, Part, Random
 from ivm_ros.datasets.tabletop.meshes import Mesh
-from ivm_ros.datasets.tabletop.varied import shapes_food as shapes
-from ivm_ros.datasets.tabletop.varied.shapes_food import INKS, chance, ink, on_faces
+from ivm_ros.datasets.tabletop.varied import shapes
+from ivm_ros.datasets.tabletop.varied import shapes_food as food
+from ivm_ros.datasets.tabletop.varied.shapes import chance, pick_rgb
+from ivm_ros.datasets.tabletop.varied.shapes_food import INKS, front_and_back
 
 _PANE = (0.78, 0.66, 0.46)
 
@@ -24,15 +26,13 @@ def _logo(random: Random, x: float, z: float) -> Mesh:
     sort = int(random.integers(3))
     wide, tall = x * random.uniform(0.6, 0.86), z * random.uniform(0.1, 0.2)
     if sort == 0:
-        return shapes.disc(wide / 2, tall / 2, 0.0012).turned("z", random.uniform(-12, 12))
+        return food.oval(wide / 2, tall / 2, 0.0012).turned("z", random.uniform(-12, 12))
     if sort == 1:
-        return shapes.prism(shapes.rounded(wide, tall, 0.3 * tall), 0.0012).turned(
-            "z", random.uniform(-15, 15)
-        )
+        return food.prism(shapes.rounded(wide, tall, 0.3 * tall), 0.0012).turned("z", random.uniform(-15, 15))
     count = int(random.integers(3, 7))
     pitch = wide / count
     letters = [
-        shapes.prism(shapes.rounded(0.75 * pitch, tall * random.uniform(0.7, 1), 0.2 * pitch), 0.0012)
+        food.prism(shapes.rounded(0.75 * pitch, tall * random.uniform(0.7, 1), 0.2 * pitch), 0.0012)
         for _ in range(count)
     ]
     return meshes.merge(*(mesh.moved((k - (count - 1) / 2) * pitch) for k, mesh in enumerate(letters)))
@@ -44,15 +44,17 @@ def _picture(random: Random, x: float, z: float, depth: float) -> list[Part]:
     angles = np.linspace(math.pi, 2 * math.pi, 13)
     half = np.stack([r * np.cos(angles), min(0.8 * r, 0.3 * z) * np.sin(angles)], -1)
     loops = [
-        shapes.disc(0.16 * r, 0.12 * r, 0.0018, 10)
+        food.oval(0.16 * r, 0.12 * r, 0.0018, 10)
         .turned("z", random.uniform(0, 180))
         .moved(random.uniform(-0.75, 0.75) * r, random.uniform(0.0, 0.32) * r)
         for _ in range(int(random.integers(6, 13)))
     ]
-    milk = shapes.disc(r, 0.22 * r, 0.0012)
-    flakes = Part(on_faces(meshes.merge(*loops), depth), ink(random, "orange", "brown", "yellow", "red"))
-    bowl = Part(on_faces(shapes.prism(half, 0.0014), depth), ink(random, "white", *INKS))
-    return [bowl, Part(on_faces(milk, depth), (0.97, 0.97, 0.95)), flakes]
+    milk = food.oval(r, 0.22 * r, 0.0012)
+    flakes = Part(
+        front_and_back(meshes.merge(*loops), depth), pick_rgb(random, "orange", "brown", "yellow", "red")
+    )
+    bowl = Part(front_and_back(food.prism(half, 0.0014), depth), pick_rgb(random, "white", *INKS))
+    return [bowl, Part(front_and_back(milk, depth), (0.97, 0.97, 0.95)), flakes]
 
 
 def _lifted(parts: list[Part], z: float) -> list[Part]:
@@ -61,7 +63,7 @@ def _lifted(parts: list[Part], z: float) -> list[Part]:
 
 def _front(random: Random, x: float, y: float, z: float) -> list[Part]:
     """Return logo and picture of a cereal box of these sides, on both its faces."""
-    logo = Part(on_faces(_logo(random, x, z), y), ink(random, "white", *INKS))
+    logo = Part(front_and_back(_logo(random, x, z), y), pick_rgb(random, "white", *INKS))
     parts = _lifted([logo], z * random.uniform(0.7, 0.85))
     return parts + _lifted(_picture(random, x, z, y), z * random.uniform(0.3, 0.45))
 
@@ -80,10 +82,10 @@ def _cereal_single(random: Random) -> Asset:
 def _cereal_wide(random: Random) -> Asset:
     x, y = random.uniform(0.18, 0.25), random.uniform(0.05, 0.085)
     z = x * random.uniform(0.85, 1.1)
-    side = shapes.prism(
+    side = food.prism(
         shapes.rounded(0.65 * y, 0.4 * z, 0.1 * y), 0.001
     )  # the table of what is in it, on the narrow sides
-    facts = on_faces(side, x).turned("z", 90).moved(z=z / 2)
+    facts = front_and_back(side, x).turned("z", 90).moved(z=z / 2)
     parts = [Part(meshes.box(x, y, z)), Part(facts, (0.95, 0.95, 0.93))]
     return _cereal([*parts, *_front(random, x, y, z)])
 
@@ -99,7 +101,7 @@ def _cereal_open(random: Random) -> Asset:
     pleats = np.concatenate([front, -front])
     ragged = shapes.at_height(pleats * [0.9, 0.3], z)
     ragged[:, 2] += np.tile(random.uniform(0.45, 0.85, 9), 2) * y
-    bag = shapes.skin(
+    bag = shapes.loft_ends_last(
         [shapes.at_height(pleats, z - 0.01), shapes.at_height(pleats * [1, 0.9], z + 0.002), ragged]
     )
     parts = [Part(meshes.merge(meshes.box(x, y, z), *flaps)), *_front(random, x, y, z)]
@@ -110,7 +112,7 @@ def _cereal_window(random: Random) -> Asset:
     """A box with a window in front, through which its loops show."""
     x, y, z = random.uniform(0.11, 0.17), random.uniform(0.04, 0.075), random.uniform(0.15, 0.26)
     wide, tall = x * random.uniform(0.45, 0.7), z * random.uniform(0.25, 0.42)
-    pane = shapes.prism(shapes.rounded(wide, tall, min(wide, tall) * random.uniform(0.1, 0.49)), 0.0008)
+    pane = food.prism(shapes.rounded(wide, tall, min(wide, tall) * random.uniform(0.1, 0.49)), 0.0008)
     loops = [
         meshes.ring(0.05 * x, 0.03 * x)
         .scaled((1, 1, 0.5))
@@ -119,9 +121,9 @@ def _cereal_window(random: Random) -> Asset:
         .moved(y=-y / 2)
         for _ in range(5)
     ]
-    tint = ink(random, "orange", "yellow", "brown", "red", "white")
-    window = [Part(on_faces(pane, y), _PANE), Part(meshes.merge(*loops), tint)]
-    logo = Part(on_faces(_logo(random, x, z), y), ink(random, "white", *INKS))
+    tint = pick_rgb(random, "orange", "yellow", "brown", "red", "white")
+    window = [Part(front_and_back(pane, y), _PANE), Part(meshes.merge(*loops), tint)]
+    logo = Part(front_and_back(_logo(random, x, z), y), pick_rgb(random, "white", *INKS))
     low = z * random.uniform(0.27, 0.4)
     return _cereal([Part(meshes.box(x, y, z)), *_lifted(window, low), *_lifted([logo], 0.8 * z)])
 

@@ -9,8 +9,10 @@ import numpy as np
 from ivm_ros.datasets.tabletop import meshes
 from ivm_ros.datasets.tabletop.assets import Asset, Builder, Part, Random
 from ivm_ros.datasets.tabletop.meshes import Mesh, Points
-from ivm_ros.datasets.tabletop.varied import shapes_food as shapes
-from ivm_ros.datasets.tabletop.varied.shapes_food import BARK, CREAM, LEAF, chance, posed
+from ivm_ros.datasets.tabletop.varied import shapes
+from ivm_ros.datasets.tabletop.varied import shapes_food as food
+from ivm_ros.datasets.tabletop.varied.shapes import chance
+from ivm_ros.datasets.tabletop.varied.shapes_food import BARK, CREAM, LEAF, posed
 
 
 def _lemon(random: Random, *parts: Part, lean: float = 0.0) -> Asset:
@@ -33,14 +35,14 @@ def _lemon_profile(random: Random, long: float, nipple: float, steps: int = 30) 
 
 def _leaf(random: Random, size: float) -> Mesh:
     """Return a fruit's leaf from the origin, aside and upwards."""
-    leaf = shapes.blade(size, size * random.uniform(0.35, 0.55), size * random.uniform(0.1, 0.4))
+    leaf = food.blade(size, size * random.uniform(0.35, 0.55), size * random.uniform(0.1, 0.4))
     return leaf.turned("y", -random.uniform(10, 50)).turned("z", random.uniform(0, 360))
 
 
 def _lemon_long(random: Random) -> Asset:
     r, long = random.uniform(0.022, 0.032), random.uniform(1.25, 1.7)
     body = meshes.lathe(_lemon_profile(random, long, random.uniform(0.12, 0.3))).scaled(r)
-    return _lemon(random, Part(shapes.lumpy(body, random, random.uniform(0.01, 0.035))))
+    return _lemon(random, Part(food.lumpy(body, random, random.uniform(0.01, 0.035))))
 
 
 def _lemon_round(random: Random) -> Asset:
@@ -50,7 +52,7 @@ def _lemon_round(random: Random) -> Asset:
     star = meshes.lathe([(0, -0.02), (0.2, 0), (0.12, 0.05), (0, 0.05)], 5).scaled(r)
     button = star.turned("x", 180).moved(z=-r * long * (1 + 0.4 * nipple))
     tilt = random.uniform(-35, 35)
-    body = shapes.lumpy(body, random, random.uniform(0.005, 0.03))
+    body = food.lumpy(body, random, random.uniform(0.005, 0.03))
     return _lemon(random, Part(body), Part(button, (0.35, 0.45, 0.15)), lean=tilt)
 
 
@@ -63,7 +65,7 @@ def _lemon_leafy(random: Random) -> Asset:
         _leaf(random, r * random.uniform(1.2, 1.9)).turned("x", 180).moved(0.1 * r, 0, end - 0.3 * r)
         for _ in range(int(random.integers(1, 3)))
     ]
-    parts = (Part(shapes.lumpy(body, random, 0.02)), Part(meshes.merge(*leaves), LEAF), Part(stalk, BARK))
+    parts = (Part(food.lumpy(body, random, 0.02)), Part(meshes.merge(*leaves), LEAF), Part(stalk, BARK))
     return _lemon(random, *parts, lean=random.uniform(-15, 15))
 
 
@@ -82,7 +84,7 @@ def _lemon_half(random: Random) -> Asset:
     body = meshes.lathe([*lower, (edge, 0), (0, 0)]).scaled(r)
     pith = shapes.cylinder(0.97 * edge * r, 0.0007, 28)
     count = int(random.integers(7, 11))
-    flesh = shapes.prism(_sector(0.88 * edge * r, 0.82 * 360 / count), 0.0014)
+    flesh = food.prism(_sector(0.88 * edge * r, 0.82 * 360 / count), 0.0014)
     segments = meshes.merge(*(flesh.turned("z", 360 * k / count) for k in range(count)))
     lean = random.uniform(-75, 10)
     parts = (Part(meshes.merge(body, segments)), Part(pith, (0.98, 0.95, 0.78)))
@@ -96,7 +98,7 @@ def _lemon_toy(random: Random) -> Asset:
     body = meshes.lathe(profile, int(random.integers(6, 10))).scaled(r)
     parts = [Part(body)]
     if chance(random, 0.5):
-        leaf = shapes.blade(1.1 * r, 0.6 * r, 0.2 * r, 0.06 * r)
+        leaf = food.blade(1.1 * r, 0.6 * r, 0.2 * r, 0.06 * r)
         parts.append(Part(leaf.turned("y", -20).moved(z=r * long), LEAF))
     return _lemon(random, *parts)
 
@@ -156,14 +158,14 @@ def _apple_flat(random: Random) -> Asset:
     r = random.uniform(0.034, 0.048)
     profile = _apple_profile(random, random.uniform(0.68, 0.8), random.uniform(0.0, 0.1))
     body = _ribbed(meshes.lathe(profile, 32), int(random.integers(4, 7)), random.uniform(0.0, 0.1)).scaled(r)
-    parts = [Part(shapes.lumpy(body, random, 0.02)), _stem(random, r, _top(profile, r), 0.04)]
+    parts = [Part(food.lumpy(body, random, 0.02)), _stem(random, r, _top(profile, r), 0.04)]
     return _apple(parts, *_tilt(random))
 
 
 def _apple_leafy(random: Random) -> Asset:
     r = random.uniform(0.024, 0.042)
     profile = _apple_profile(random, random.uniform(0.8, 1.0), random.uniform(0.02, 0.18))
-    body = shapes.lumpy(meshes.lathe(profile).scaled(r), random, random.uniform(0.01, 0.04))
+    body = food.lumpy(meshes.lathe(profile).scaled(r), random, random.uniform(0.01, 0.04))
     low = _top(profile, r)
     leaves = [
         _leaf(random, r * random.uniform(0.8, 1.4)).moved(z=low + 0.45 * r)
@@ -203,9 +205,9 @@ def _apple_half(random: Random) -> Asset:
     r = random.uniform(0.033, 0.044)
     profile = np.array(_apple_profile(random, random.uniform(0.75, 1.0), random.uniform(0.02, 0.15), 20)) * r
     outline = np.concatenate([profile, profile[-2:0:-1] * [-1, 1]])
-    shape = shapes.dome(outline, r * random.uniform(0.9, 1.05)).turned("x", 180).scaled((1, -1, 1))
+    shape = food.dome(outline, r * random.uniform(0.9, 1.05)).turned("x", 180).scaled((1, -1, 1))
     body = Mesh(shape.vertices, shape.faces[:, ::-1])
-    face = Part(shapes.prism(0.94 * outline, 0.0006), CREAM)
+    face = Part(food.prism(0.94 * outline, 0.0006), CREAM)
     pips = [meshes.ellipsoid(0.04 * r, 0.09 * r, 0.001, 8).moved(s * 0.12 * r, 0, 0.001) for s in (-1, 1)]
     stem = meshes.tube([(0, profile[-1, 1], 0), (0, 0.9 * r, 0), (0.1 * r, 1.2 * r, 0)], 0.05 * r, 8)
     parts = [Part(body), face, Part(meshes.merge(stem, *pips), BARK)]
@@ -224,7 +226,7 @@ def _apple_toy(random: Random) -> Asset:
         _stem(random, r, low, random.uniform(0.08, 0.14)),
     ]
     if chance(random, 0.7):
-        leaf = shapes.blade(r * random.uniform(0.6, 1.1), 0.5 * r, 0.1 * r, 0.05 * r).turned("y", -30)
+        leaf = food.blade(r * random.uniform(0.6, 1.1), 0.5 * r, 0.1 * r, 0.05 * r).turned("y", -30)
         parts.append(Part(leaf.moved(z=low + 0.5 * r), LEAF))
     return _apple(parts, ("z", random.uniform(0, 360)))
 

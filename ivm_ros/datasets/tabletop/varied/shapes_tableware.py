@@ -1,19 +1,23 @@
-"""What the styles of dishes and containers share: lofts, reshaped bodies, bows, bands, drinks, tints."""
+"""What dishes and containers share: rounded blocks, squared bodies, bows, bands, drinks, tints."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 
 import numpy as np
 
 from ivm_ros.datasets.tabletop import meshes
 from ivm_ros.datasets.tabletop.assets import Part, Random, Rgb
-from ivm_ros.datasets.tabletop.colors import sample_rgb
 from ivm_ros.datasets.tabletop.meshes import Mesh, Points
-from ivm_ros.language.vocabulary import COLORS
-
-Profile = Sequence[tuple[float, float]]
+from ivm_ros.datasets.tabletop.varied.shapes import (
+    Profile,
+    at_height,
+    cylinder,
+    loft,
+    pick_rgb,
+    rounded,
+    widened,
+)
 
 _TINTS: tuple[Rgb, ...] = (
     (0.93, 0.93, 0.92),
@@ -37,35 +41,13 @@ def accent(random: Random, chance: float) -> Rgb | None:
     if random.random() >= chance:
         return None
     number = int(random.integers(len(_TINTS) + 2))
-    return _TINTS[number] if number < len(_TINTS) else sample_rgb(str(random.choice(list(COLORS))), random)
-
-
-def loft(outlines: Sequence[Points]) -> Mesh:
-    """Join (K, 3) outlines, counter-clockwise seen from where they lead; both ends are closed."""
-    rows, columns = len(outlines), len(outlines[0])
-    j = np.arange(columns)
-    following = (j + 1) % columns
-    first, last = rows * columns, rows * columns + 1
-    faces = [np.stack([first + 0 * j, following, j], -1)]
-    for start in range(0, (rows - 1) * columns, columns):
-        a, b, c, d = start + j, start + following, start + columns + following, start + columns + j
-        faces += [np.stack([a, b, c], -1), np.stack([a, c, d], -1)]
-    faces.append(np.stack([last + 0 * j, (rows - 1) * columns + j, (rows - 1) * columns + following], -1))
-    middles = [outlines[0].mean(axis=0), outlines[-1].mean(axis=0)]
-    return Mesh(np.concatenate([*outlines, middles]), np.concatenate(faces).astype(np.int32))
+    return _TINTS[number] if number < len(_TINTS) else pick_rgb(random)
 
 
 def _rectangle(x: float, y: float, corner: float, z: float) -> Points:
     """Return the outline of a rectangle with round corners at a height."""
     corner = min(max(corner, 0.0006), 0.49 * min(x, y))
-    angles = np.linspace(0, math.pi / 2, 6)
-    points = []
-    for quarter, (i, j) in enumerate(((1, 1), (-1, 1), (-1, -1), (1, -1))):
-        turn = angles + quarter * math.pi / 2
-        middle = np.array([i * (x / 2 - corner), j * (y / 2 - corner)])
-        points.append(middle + corner * np.stack([np.cos(turn), np.sin(turn)], -1))
-    flat = np.concatenate(points)
-    return np.column_stack([flat, np.full(len(flat), z)])
+    return at_height(rounded(x, y, corner, 5), z)
 
 
 def rounded_block(x: float, y: float, corner: float, levels: Profile) -> Mesh:
@@ -79,22 +61,11 @@ def rounded_vessel(x: float, y: float, corner: float, levels: Profile, wall: flo
     return rounded_block(x, y, corner, [*levels, *inside])
 
 
-def lobed(mesh: Mesh, count: int, depth: float) -> Mesh:
-    """Return a mesh whose distance from the z axis goes up and down `count` times around by a part of it."""
-    angle = np.arctan2(mesh.vertices[:, 1], mesh.vertices[:, 0])
-    return _widened(mesh, 1 + depth * np.cos(count * angle))
-
-
 def squared(mesh: Mesh, power: float) -> Mesh:
     """Return a round mesh as a superellipse: 2 stays round, 8 is nearly a square."""
     angle = np.arctan2(mesh.vertices[:, 1], mesh.vertices[:, 0])
     total = np.abs(np.cos(angle)) ** power + np.abs(np.sin(angle)) ** power
-    return _widened(mesh, total ** (-1 / power))
-
-
-def _widened(mesh: Mesh, factors: Points) -> Mesh:
-    vertices = mesh.vertices * np.column_stack([factors, factors, np.ones_like(factors)])
-    return Mesh(vertices, mesh.faces)
+    return widened(mesh, total ** (-1 / power))
 
 
 def bow(
@@ -138,15 +109,10 @@ def band(outside: Profile, low: float, high: float, thick: float, segments: int 
     return meshes.lathe([*outer, *inner, outer[0]], segments)
 
 
-def disc(radius: float, thick: float, segments: int = 28) -> Mesh:
-    """Return a flat cylinder on z = 0."""
-    return meshes.lathe([(0, 0), (radius, 0), (radius, thick), (0, thick)], segments)
-
-
 def drink(random: Random, outside: Profile, wall: float, chance: float) -> tuple[Part, ...]:
     """Draw what is in a round vessel: nothing, or a drink to somewhere below its rim."""
     if random.random() >= chance:
         return ()
     z = outside[-1][1] * random.uniform(0.6, 0.9)
-    surface = disc(radius_at(outside, z) - 0.8 * wall, 0.001).moved(z=z)
+    surface = cylinder(radius_at(outside, z) - 0.8 * wall, 0.001).moved(z=z)
     return (Part(surface, _DRINKS[int(random.integers(len(_DRINKS)))]),)

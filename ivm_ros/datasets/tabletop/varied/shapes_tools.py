@@ -1,4 +1,4 @@
-"""Shapes of the varied tools: lofts along x, dishes, prisms, fluted grips, slabs; and their tints."""
+"""Shapes of the varied tools: beams along x, dishes, faceted and fluted grips, slabs; and their tints."""
 
 from __future__ import annotations
 
@@ -13,12 +13,10 @@ from ivm_ros.datasets.tabletop import meshes
 from ivm_ros.datasets.tabletop.assets import ANY, Part, Random, Rgb
 from ivm_ros.datasets.tabletop.colors import sample_rgb
 from ivm_ros.datasets.tabletop.meshes import Mesh, Points
-from ivm_ros.language.vocabulary import COLORS
+from ivm_ros.datasets.tabletop.varied.shapes import Profile, pick_rgb, set_down
 
 Row = tuple[float, float, float, float]
 """A station of a strip: x, half width in y, height of the middle, half thickness in z; metres."""
-
-Profile = Sequence[tuple[float, float]]
 
 HANDLE = ("red", "yellow", "black", "orange", "blue", "green", *ANY)
 TIMBER = ("brown", "brown", "brown", "yellow", "red", "black", "blue", "orange")
@@ -31,7 +29,7 @@ EASING = np.array([0.0, 0.25, 0.5, 0.75])
 TIP = np.radians([25, 48, 68, 84])
 
 
-def loft(stations: Points, corners: int = 4) -> Mesh:
+def beam(stations: Points, corners: int = 4) -> Mesh:
     """Return a solid along x whose cross-sections are rectangles, or ellipses of more than 4 corners.
 
     Args:
@@ -70,7 +68,7 @@ def strip(rows: Sequence[Row], corners: int = 4, tips: tuple[float, float] = (0.
     if tips[1] > 0:
         table = np.concatenate([table, _tip(table[-1], tips[1], corners)])
     x, w, z, t = table.T
-    return loft(np.stack([x, -w, w, z - t, z + t], -1), corners)
+    return beam(np.stack([x, -w, w, z - t, z + t], -1), corners)
 
 
 def _tip(row: Points, reach: float, corners: int) -> Points:
@@ -102,7 +100,7 @@ def dish(x: float, y: float, depth: float, wall: float, egg: float = 0.0, power:
     return mesh
 
 
-def prism(profile: Profile, corner_radius: float, sides: int) -> Mesh:
+def faceted(profile: Profile, corner_radius: float, sides: int) -> Mesh:
     """Turn a profile about z and cut the outside to a prism of this radius to its corners, metres."""
     segments = sides * max(2, 48 // sides)
     mesh = meshes.lathe(profile, segments)
@@ -140,7 +138,7 @@ def slab(x: float, y: float, z: float, corner: float = 0.0) -> Mesh:
     ends, half = -x / 2 + corner * (1 - np.cos(angles)), y / 2 - corner * (1 - np.sin(angles))
     ends, half = np.r_[ends, -ends[::-1]], np.r_[half, half[::-1]]
     flat = np.zeros(len(ends))
-    return loft(np.stack([ends, -half, half, flat, flat + z], -1))
+    return beam(np.stack([ends, -half, half, flat, flat + z], -1))
 
 
 def _area(part: Part) -> float:
@@ -158,10 +156,7 @@ def led(*parts: Part) -> tuple[Part, ...]:
 
 def lying(*parts: Part) -> tuple[Part, ...]:
     """Return the parts, `led`, moved together so that they touch z = 0 and are centred in x and y."""
-    points = np.concatenate([part.mesh.vertices for part in parts])
-    low, high = points.min(axis=0), points.max(axis=0)
-    x, y, z = (float(value) for value in (-(low[0] + high[0]) / 2, -(low[1] + high[1]) / 2, -low[2]))
-    return tuple(replace(part, mesh=part.mesh.moved(x, y, z)) for part in led(*parts))
+    return set_down(led(*parts))
 
 
 def rolled(degrees: float, *parts: Part) -> tuple[Part, ...]:
@@ -194,5 +189,4 @@ def trim(random: Random) -> Rgb:
         return dark(random)
     if pick < 0.55:
         return steel(random)
-    name = "white" if pick < 0.7 else str(random.choice(list(COLORS)))
-    return sample_rgb(name, random)
+    return sample_rgb("white", random) if pick < 0.7 else pick_rgb(random)

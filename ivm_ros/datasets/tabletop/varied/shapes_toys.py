@@ -1,40 +1,20 @@
-"""Primitives and helpers of the toys: lofts, rounded boxes, hoops, limbs, caps on balls."""
+"""Primitives and helpers of the toys: rounded boxes, hoops, limbs, caps on balls."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
 
 import numpy as np
 
 from ivm_ros.datasets.tabletop import meshes
-from ivm_ros.datasets.tabletop.assets import ANY, PATTERNED, Part, Random, Rgb
-from ivm_ros.datasets.tabletop.colors import sample_rgb
+from ivm_ros.datasets.tabletop.assets import PATTERNED, Rgb
 from ivm_ros.datasets.tabletop.meshes import Mesh, Points
+from ivm_ros.datasets.tabletop.varied.shapes import at_height, loft_by_column, rounded_at
 
 DARK: Rgb = (0.04, 0.04, 0.05)
 SOLID = (*PATTERNED, "plain", "metal", "wooden")
 PAINTED = ("plain", "plain", "plain", "wooden")
-
-
-def maybe(random: Random, probability: float) -> bool:
-    """Return True with a probability."""
-    return bool(random.random() < probability)
-
-
-def accent(random: Random, names: Sequence[str] = ANY) -> Rgb:
-    """Draw a colour for a second part."""
-    return sample_rgb(str(random.choice(list(names))), random)
-
-
-def set_down(parts: Iterable[Part]) -> tuple[Part, ...]:
-    """Move the parts together so that the lowest point is at z = 0 and their middle on the z axis."""
-    parts = tuple(parts)
-    points = np.concatenate([part.mesh.vertices for part in parts])
-    low, high = points.min(axis=0), points.max(axis=0)
-    x, y = -(low[:2] + high[:2]) / 2
-    return tuple(replace(part, mesh=part.mesh.moved(x, y, -low[2])) for part in parts)
 
 
 def blob(size: Sequence[float], at: Sequence[float], segments: int = 16) -> Mesh:
@@ -48,45 +28,11 @@ def pair(size: Sequence[float], at: Sequence[float], segments: int = 14) -> Mesh
     return meshes.merge(blob(size, (x, y, z), segments), blob(size, (x, -y, z), segments))
 
 
-def flattened(mesh: Mesh, z: float) -> Mesh:
-    """Push what lies below a height up to it, which gives a round body a flat foot."""
-    vertices = mesh.vertices.copy()
-    vertices[:, 2] = np.maximum(vertices[:, 2], z)
-    return Mesh(vertices, mesh.faces)
-
-
-def rippled(mesh: Mesh, count: int, depth: float) -> Mesh:
-    """Let a body's radius about the z axis rise and fall `count` times by a part `depth` of it."""
-    angles = np.arctan2(mesh.vertices[:, 1], mesh.vertices[:, 0])
-    factor = 1 + depth * np.cos(count * angles)
-    return Mesh(mesh.vertices * np.stack([factor, factor, np.ones_like(factor)], -1), mesh.faces)
-
-
-def loft(rings: Points) -> Mesh:
-    """Join rings of points, (R, N, 3), counter-clockwise seen from above, lowest first; close the ends."""
-    rows, columns = rings.shape[:2]
-    last = rows * columns + 1
-    vertices = np.concatenate(
-        [rings[0].mean(axis=0)[None], rings.reshape(-1, 3), rings[-1].mean(axis=0)[None]]
-    )
-    faces = []
-    for j in range(columns):
-        k = (j + 1) % columns
-        faces.append((0, 1 + k, 1 + j))
-        for i in range(1, last - columns, columns):
-            faces += [(i + j, i + k, i + columns + k), (i + j, i + columns + k, i + columns + j)]
-        faces.append((last - columns + j, last - columns + k, last))
-    return Mesh(vertices, np.array(faces, dtype=np.int32))
-
-
 def rectangle(x: float, y: float, radius: float, steps: int) -> Points:
     """Return a rectangle with rounded corners of `steps` chords each as an (N, 2) outline."""
-    corners = []
-    for quarter, (i, j) in enumerate(((1, 1), (-1, 1), (-1, -1), (1, -1))):
-        angles = np.linspace(quarter, quarter + 1, steps + 1) * math.pi / 2
-        middle = (i * (x / 2 - radius), j * (y / 2 - radius))
-        corners.append(middle + radius * np.stack([np.cos(angles), np.sin(angles)], -1))
-    return np.concatenate(corners)
+    # `shapes.rounded` has these angles too, but other last bits: the designs stay what they were.
+    angles = np.linspace(np.arange(4), np.arange(1, 5), steps + 1, axis=1) * math.pi / 2
+    return rounded_at(x, y, radius, angles)
 
 
 def edge(bevel: float, height: float, steps: int) -> list[tuple[float, float]]:
@@ -101,8 +47,8 @@ def rounded_box(x: float, y: float, z: float, bevel: float, steps: int = 3) -> M
     layers = []
     for inset, level in edge(bevel, z, steps):
         outline = rectangle(x - 2 * inset, y - 2 * inset, max(bevel - inset, 0.15 * bevel), steps)
-        layers.append(np.column_stack([outline, np.full(len(outline), level)]))
-    return loft(np.array(layers))
+        layers.append(at_height(outline, level))
+    return loft_by_column(layers)
 
 
 def tapering(outline: Points, layers: Sequence[tuple[float, float]], lean: float = 0.0) -> Mesh:
@@ -113,10 +59,7 @@ def tapering(outline: Points, layers: Sequence[tuple[float, float]], lean: float
         layers: (factor, z) of each copy, lowest first; factors above zero.
         lean: metres that a copy of factor zero would be moved along x.
     """
-    rings = [
-        np.column_stack([outline * f + [lean * (1 - f), 0.0], np.full(len(outline), z)]) for f, z in layers
-    ]
-    return loft(np.array(rings))
+    return loft_by_column([at_height(outline * f + [lean * (1 - f), 0.0], z) for f, z in layers])
 
 
 def drum(radius: float, height: float, bevel: float, steps: int = 2, segments: int = 28) -> Mesh:
@@ -174,7 +117,7 @@ def spread(count: int) -> list[tuple[float, float]]:
     return [(math.degrees(math.acos(h)), 137.508 * i) for i, h in enumerate(heights)]
 
 
-def on_faces(marks: Sequence[Mesh], side: float) -> Mesh:
+def on_cube_faces(marks: Sequence[Mesh], side: float) -> Mesh:
     """Put six marks that lie on z = 0 on the faces of a cube on z = 0: top, bottom, then the sides."""
     turns = (("x", 0), ("x", 180), ("y", 90), ("y", -90), ("x", 90), ("x", -90))
     placed = [mark.moved(z=side / 2).turned(*turn) for mark, turn in zip(marks, turns, strict=True)]

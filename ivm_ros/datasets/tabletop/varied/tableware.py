@@ -7,16 +7,8 @@ import math
 from ivm_ros.datasets.tabletop import meshes
 from ivm_ros.datasets.tabletop.assets import PATTERNED, Asset, Builder, Part, Random
 from ivm_ros.datasets.tabletop.meshes import Mesh
-from ivm_ros.datasets.tabletop.varied.shapes_tableware import (
-    Profile,
-    accent,
-    band,
-    bow,
-    curve,
-    drink,
-    lobed,
-    radius_at,
-)
+from ivm_ros.datasets.tabletop.varied.shapes import Profile, lobed
+from ivm_ros.datasets.tabletop.varied.shapes_tableware import accent, band, bow, curve, drink, radius_at
 from ivm_ros.datasets.tabletop.varied.tableware_bottles import BOTTLES
 from ivm_ros.datasets.tabletop.varied.tableware_boxes import BOXES
 from ivm_ros.datasets.tabletop.varied.tableware_dishes import DISHES

@@ -7,15 +7,8 @@ import math
 from ivm_ros.datasets.tabletop import meshes
 from ivm_ros.datasets.tabletop.assets import PATTERNED, Asset, Builder, Part, Random, Rgb
 from ivm_ros.datasets.tabletop.meshes import Mesh
-from ivm_ros.datasets.tabletop.varied.shapes_tableware import (
-    Profile,
-    accent,
-    band,
-    bow,
-    disc,
-    rounded_block,
-    squared,
-)
+from ivm_ros.datasets.tabletop.varied.shapes import Profile, cylinder
+from ivm_ros.datasets.tabletop.varied.shapes_tableware import accent, band, bow, rounded_block, squared
 
 _SILVER: Rgb = (0.75, 0.75, 0.78)
 _CORK: Rgb = (0.7, 0.52, 0.34)
@@ -50,7 +43,7 @@ def _bottle_wine(random: Random) -> Asset:
         outside.append((neck + (r - neck) * math.cos(a), shoulder + (top - shoulder) * math.sin(a)))
     outside += [(neck, top), (neck * 0.95, 0.96 * h), (neck * 1.15, 0.962 * h), (neck * 1.15, h)]
     if random.random() < 0.5:
-        stopper = Part(disc(neck * 0.8, 0.05 * h).moved(z=0.98 * h), _CORK)
+        stopper = Part(cylinder(neck * 0.8, 0.05 * h).moved(z=0.98 * h), _CORK)
     else:
         cap = meshes.lathe([(0, -0.008), (neck * 1.4, -0.008), (neck * 1.2, 0.002), (0, 0.003)], 18)
         stopper = Part(cap.moved(z=h), accent(random, 0.8))
@@ -63,7 +56,7 @@ def _bottle_sport(random: Random) -> Asset:
     h, neck = r * random.uniform(4.2, 6.0), r * random.uniform(0.55, 0.85)
     outside = [(0.93 * r, 0.0), (r, 0.02 * h), (r, 0.76 * h), (0.93 * r, 0.81 * h), (neck, 0.87 * h)]
     tint = accent(random, 0.7)
-    lid = [disc(neck * 1.08, 0.1 * h).moved(z=0.865 * h)]
+    lid = [cylinder(neck * 1.08, 0.1 * h).moved(z=0.865 * h)]
     top = 0.965 * h
     if random.random() < 0.5:
         spout = meshes.lathe(
@@ -86,11 +79,11 @@ def _bottle_soap(random: Random) -> Asset:
     body = rounded_block(x, y, random.uniform(0.15, 0.49) * y, [*levels, (-inset, 0.97 * h)])
     tint = accent(random, 0.7)
     if random.random() < 0.5:
-        stem, collar = disc(0.004, 0.05), disc(0.012, 0.014)
+        stem, collar = cylinder(0.004, 0.05), cylinder(0.012, 0.014)
         nozzle = meshes.tube([(-0.012, 0, 0.045), (0.012, 0, 0.046), (0.036, 0, 0.04)], [0.008, 0.007, 0.004])
         top = meshes.merge(stem, collar, nozzle)
     else:
-        top = disc(0.014, random.uniform(0.02, 0.035), 20)
+        top = cylinder(0.014, random.uniform(0.02, 0.035), 20)
     return _bottle(body, Part(top.moved(z=0.965 * h), tint))
 
 
@@ -127,7 +120,7 @@ def _bottle_jug(random: Random) -> Asset:
     if random.random() < 0.5:
         body = squared(body, random.uniform(3.5, 8.0))
     top = _closed([(neck, 0.8 * h), (neck, 0.93 * h), (neck * 1.12, 0.94 * h), (neck * 1.12, 0.96 * h)])
-    lid = disc(neck * 1.2, 0.05 * h).moved(z=0.95 * h)
+    lid = cylinder(neck * 1.2, 0.05 * h).moved(z=0.95 * h)
     return _bottle(meshes.merge(body, top), Part(lid, accent(random, 0.7)))
 
 
@@ -216,7 +209,12 @@ def _can_open(random: Random) -> Asset:
     ribs = int(random.choice([0, 3, 5]))
     side = _tin(r, h, ribs, 0.0015)
     inside = meshes.lathe([(r, h), (r - 0.002, h), (r - 0.002, 0.006), (0, 0.006)])
-    lid = disc(r * 0.94, 0.001).moved(x=-r * 0.94).turned("y", random.uniform(35, 85)).moved(x=r * 0.97, z=h)
+    lid = (
+        cylinder(r * 0.94, 0.001)
+        .moved(x=-r * 0.94)
+        .turned("y", random.uniform(35, 85))
+        .moved(x=r * 0.97, z=h)
+    )
     return _can(meshes.merge(side, inside), Part(lid, _SILVER))
 
 

@@ -9,13 +9,8 @@ import numpy as np
 from ivm_ros.datasets.tabletop import meshes
 from ivm_ros.datasets.tabletop.assets import ANY, PATTERNED, Asset, Builder, Part, Random, Support
 from ivm_ros.datasets.tabletop.meshes import Mesh
-from ivm_ros.datasets.tabletop.varied.shapes_tableware import (
-    accent,
-    bow,
-    disc,
-    rounded_block,
-    rounded_vessel,
-)
+from ivm_ros.datasets.tabletop.varied.shapes import cylinder
+from ivm_ros.datasets.tabletop.varied.shapes_tableware import accent, bow, rounded_block, rounded_vessel
 
 _SERVING = ("plain", "plain", "plain", "wooden", "striped", "checkered")
 _BAKING = ("plain", "plain", "plain", "metal")
@@ -199,7 +194,7 @@ def _box_chest(random: Random) -> Asset:
     strap = strap.scaled((random.uniform(2.0, 0.028 * x / 0.0016 + 1), 1, 1))
     bands = [strap.moved(x=side * x * random.uniform(0.3, 0.4)) for side in (-1, 1)]
     lock = meshes.box(0.12 * x, 0.006, 0.14 * x).moved(y=-y / 2, z=z - 0.07 * x)
-    barrel = disc(y / 2, x, 36).moved(z=-x / 2).turned("y", 90).scaled((1, 1, vault)).moved(z=z)
+    barrel = cylinder(y / 2, x, 36).moved(z=-x / 2).turned("y", 90).scaled((1, 1, vault)).moved(z=z)
     body = meshes.merge(meshes.box(0.985 * x, y, z), barrel)
     return Asset("box", (Part(body), Part(meshes.merge(*bands, lock), accent(random, 0.9))), _BROWN, _CRAFTED)
 

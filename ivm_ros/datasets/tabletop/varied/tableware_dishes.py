@@ -5,15 +5,8 @@ from __future__ import annotations
 from ivm_ros.datasets.tabletop import meshes
 from ivm_ros.datasets.tabletop.assets import PATTERNED, Asset, Builder, Part, Random, Support
 from ivm_ros.datasets.tabletop.meshes import Mesh
-from ivm_ros.datasets.tabletop.varied.shapes_tableware import (
-    accent,
-    band,
-    curve,
-    disc,
-    lobed,
-    rounded_vessel,
-    squared,
-)
+from ivm_ros.datasets.tabletop.varied.shapes import cylinder, lobed
+from ivm_ros.datasets.tabletop.varied.shapes_tableware import accent, band, curve, rounded_vessel, squared
 
 _CAMPING = (*PATTERNED, "metal")
 _TURNED = (*PATTERNED, "wooden", "wooden")
@@ -150,7 +143,7 @@ def _plate_divided(random: Random) -> Asset:
     for angle in (0.0, random.uniform(95, 130), random.uniform(200, 265)):
         ridge = meshes.wedge(0.97 * well, 0.008, 0.006).moved(x=0.49 * well, z=0.0035)
         bars.append(ridge.turned("z", angle))
-    hub = disc(0.005, 0.0095, 12)
+    hub = cylinder(0.005, 0.0095, 12)
     return _plate(meshes.merge(body, hub, *bars), 0.0095, 0.7 * well)
 
 

@@ -8,16 +8,9 @@ import numpy as np
 
 from ivm_ros.datasets.tabletop import meshes
 from ivm_ros.datasets.tabletop.assets import ANY, Asset, Builder, Part, Random, Rgb, Support
-from ivm_ros.datasets.tabletop.colors import sample_rgb
 from ivm_ros.datasets.tabletop.meshes import Mesh
-from ivm_ros.datasets.tabletop.varied.shapes_tools import (
-    along_y,
-    lying,
-    slab,
-    steel,
-    strip,
-    trim,
-)
+from ivm_ros.datasets.tabletop.varied.shapes import pick_rgb
+from ivm_ros.datasets.tabletop.varied.shapes_tools import along_y, lying, slab, steel, strip, trim
 
 COVER = ("plain", "plain", "plain", "plain", "plain", "striped", "checkered")
 GOLD = (0.83, 0.68, 0.3)
@@ -141,7 +134,7 @@ def _book_notebook(random: Random) -> Asset:
     pages = slab(x - 0.003, y - 0.003, z - 0.0032, corner).moved(z=0.0016)
     band = meshes.box(0.006, y + 0.0016, z + 0.0016).moved(x=random.uniform(0.25, 0.42) * x, z=-0.0008)
     parts = [Part(meshes.merge(cover, cover.moved(z=z - 0.0016), spine)), Part(pages, _paper(random))]
-    tint = sample_rgb(str(random.choice(ANY)), random)
+    tint = pick_rgb(random)
     if random.random() < 0.65:
         parts.append(Part(band, tint))
     if random.random() < 0.5:

@@ -8,13 +8,7 @@ from ivm_ros.datasets.tabletop import meshes
 from ivm_ros.datasets.tabletop.assets import ANY, Asset, Builder, Part, Random
 from ivm_ros.datasets.tabletop.meshes import Mesh
 from ivm_ros.datasets.tabletop.varied.cutlery_handles import GRIP, METAL, WOOD, flat_handle, grip, rod
-from ivm_ros.datasets.tabletop.varied.shapes_tools import (
-    Row,
-    lying,
-    steel,
-    strip,
-    trim,
-)
+from ivm_ros.datasets.tabletop.varied.shapes_tools import Row, lying, steel, strip, trim
 
 
 def _fork_head(

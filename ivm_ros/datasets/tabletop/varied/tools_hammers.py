@@ -8,14 +8,14 @@ from dataclasses import replace
 from ivm_ros.datasets.tabletop import meshes
 from ivm_ros.datasets.tabletop.assets import Asset, Builder, Part, Random
 from ivm_ros.datasets.tabletop.meshes import Mesh
+from ivm_ros.datasets.tabletop.varied.shapes import Profile
 from ivm_ros.datasets.tabletop.varied.shapes_tools import (
     HANDLE,
     TIMBER,
-    Profile,
     along_y,
     dark,
+    faceted,
     lying,
-    prism,
     steel,
     strip,
     trim,
@@ -55,7 +55,7 @@ def _sleeve(random: Random, length: float, radius: float) -> Part:
 def _drum(profile: Profile, x: float, sides: int = 0) -> Mesh:
     """Return a solid of revolution, or a prism, across the handle at `x`; the profile's z becomes y."""
     widest = max(r for r, _ in profile)
-    return along_y(prism(profile, 1.05 * widest, sides) if sides else meshes.lathe(profile)).moved(x=x)
+    return along_y(faceted(profile, 1.05 * widest, sides) if sides else meshes.lathe(profile)).moved(x=x)
 
 
 def _hammer_claw(random: Random) -> Asset:

@@ -8,16 +8,7 @@ from ivm_ros.datasets.tabletop import meshes
 from ivm_ros.datasets.tabletop.assets import ANY, Asset, Builder, Part, Random
 from ivm_ros.datasets.tabletop.meshes import Mesh
 from ivm_ros.datasets.tabletop.varied.cutlery_handles import GRIP, METAL, WOOD, grip
-from ivm_ros.datasets.tabletop.varied.shapes_tools import (
-    Row,
-    dark,
-    loft,
-    lying,
-    steel,
-    strip,
-    trim,
-    wood,
-)
+from ivm_ros.datasets.tabletop.varied.shapes_tools import Row, beam, dark, lying, steel, strip, trim, wood
 
 
 def _blade(
@@ -42,7 +33,7 @@ def _blade(
         low = low + 0.0012 * (np.arange(len(xs)) % 4 > 1)
     high = np.maximum(height / 2 - drop * point, low + 0.001)
     t = np.full(len(xs), random.uniform(0.0007, 0.0013))
-    return loft(np.stack([xs * length, low, high, z - t, z + t], -1))
+    return beam(np.stack([xs * length, low, high, z - t, z + t], -1))
 
 
 def _knife_table(random: Random) -> Asset:
@@ -118,7 +109,7 @@ def _knife_cleaver(random: Random) -> Asset:
     low = -height / 2 + rise * (rows / length) ** 2
     high = height / 2 - random.uniform(0, 0.1) * height * (rows / length)
     t = np.full(9, random.uniform(0.001, 0.0018))
-    mesh = loft(np.stack([rows, low, high, z - t, z + t], -1))
+    mesh = beam(np.stack([rows, low, high, z - t, z + t], -1))
     handle = grip(random, random.uniform(0.09, 0.13), 0.0115, z).moved(x=0.003, y=0.3 * height)
     tint = (None, dark(random), wood(random))[int(random.choice(3, p=[0.2, 0.4, 0.4]))]
     return Asset(

@@ -6,12 +6,7 @@ import math
 
 from ivm_ros.datasets.tabletop import meshes
 from ivm_ros.datasets.tabletop.assets import Asset, Builder, Part, Random
-from ivm_ros.datasets.tabletop.varied.shapes_tools import (
-    prism,
-    slab,
-    strip,
-    trim,
-)
+from ivm_ros.datasets.tabletop.varied.shapes_tools import faceted, slab, strip, trim
 
 IRON = ("gray", "gray", "yellow", "black")
 ANODISED = ("gray", "gray", "gray", "gray", "yellow", "black", "blue", "red", "green", "purple", "orange")
@@ -32,7 +27,7 @@ def _nut_hex(random: Random) -> Asset:
     r = random.uniform(0.018, 0.034)
     h = r * random.choice([random.uniform(0.3, 0.5), random.uniform(0.6, 1.0), random.uniform(1.1, 1.5)])
     profile, hole = _bored(random, r, h, random.uniform(0.1, 0.25))
-    parts = [Part(prism(profile, r, 6))]
+    parts = [Part(faceted(profile, r, 6))]
     if h < r and random.random() < 0.35:
         insert = [
             (0.95 * hole, 0),
@@ -51,7 +46,7 @@ def _nut_flange(random: Random) -> Asset:
     profile, hole = _bored(random, r, h, random.uniform(0.08, 0.2))
     wide, t = r * random.uniform(1.25, 1.6), 0.14 * r
     flange = meshes.lathe([(hole, 0), (wide, 0), (wide, t), (0.9 * r, 2.5 * t), (hole, 2.5 * t), (hole, 0)])
-    return Asset("nut", (Part(meshes.merge(prism(profile, r, 6), flange)),), IRON, ("metal",))
+    return Asset("nut", (Part(meshes.merge(faceted(profile, r, 6), flange)),), IRON, ("metal",))
 
 
 def _nut_square(random: Random) -> Asset:
@@ -60,13 +55,13 @@ def _nut_square(random: Random) -> Asset:
     inner = 0.74 * r
     profile, _ = _bored(random, inner, h, 0.1)
     outline = [(r if a > 0.9 * inner else a, z) for a, z in profile]
-    return Asset("nut", (Part(prism(outline, r, 4)),), IRON, ("metal", "metal", "plain"))
+    return Asset("nut", (Part(faceted(outline, r, 4)),), IRON, ("metal", "metal", "plain"))
 
 
 def _nut_cap(random: Random) -> Asset:
     r = random.uniform(0.017, 0.03)
     h, dome = r * random.uniform(0.55, 0.9), r * random.uniform(0.72, 0.84)
-    body = prism([(0, 0), (0.9 * r, 0), (r, 0.1 * h), (r, 0.85 * h), (0.86 * r, h), (0, h)], r, 6)
+    body = faceted([(0, 0), (0.9 * r, 0), (r, 0.1 * h), (r, 0.85 * h), (0.86 * r, h), (0, h)], r, 6)
     tall = dome * random.uniform(0.8, 1.3)
     angles = [math.radians(d) for d in (0, 18, 36, 54, 72)]
     arc = [(dome * math.cos(a), 0.3 * tall + 0.7 * tall * math.sin(a)) for a in angles]
@@ -83,7 +78,7 @@ def _nut_castle(random: Random) -> Asset:
         x=1.05 * hole + thick / 2, z=0.99 * h
     )
     teeth = [tooth.turned("z", 60 * k + 30) for k in range(6)]
-    return Asset("nut", (Part(meshes.merge(prism(profile, r, 6), *teeth)),), IRON, ("metal",))
+    return Asset("nut", (Part(meshes.merge(faceted(profile, r, 6), *teeth)),), IRON, ("metal",))
 
 
 def _nut_wing(random: Random) -> Asset:

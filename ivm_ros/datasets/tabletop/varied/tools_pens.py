@@ -9,8 +9,8 @@ from ivm_ros.datasets.tabletop.varied.shapes_tools import (
     Row,
     along_x,
     dark,
+    faceted,
     lying,
-    prism,
     rolled,
     steel,
     strip,
@@ -31,7 +31,7 @@ def _clip(random: Random, start: float, end: float, radius: float) -> Mesh:
 
 def _rod(profile: list[tuple[float, float]], sides: int = 0, corner: float = 0.0) -> Mesh:
     """Return a body along x, round or with sides."""
-    return along_x(prism(profile, corner, sides) if sides else meshes.lathe(profile, 20))
+    return along_x(faceted(profile, corner, sides) if sides else meshes.lathe(profile, 20))
 
 
 def _pen(random: Random, *parts: Part) -> Asset:

@@ -10,9 +10,9 @@ from ivm_ros.datasets.tabletop.varied.shapes_tools import (
     TIMBER,
     along_x,
     dark,
+    faceted,
     fluted,
     lying,
-    prism,
     rolled,
     steel,
     strip,
@@ -81,7 +81,7 @@ def _screwdriver_precision(random: Random) -> Asset:
     h, r = random.uniform(0.06, 0.09), random.uniform(0.005, 0.0075)
     ridges = [(r * (1 - 0.14 * (k % 2)), h * (0.12 + 0.06 * k)) for k in range(11)]
     profile = [(0.0, 0.0), (r, 0.0), *ridges, (0.45 * r, h), (0.0, h)]
-    grip = meshes.lathe(profile, 16) if random.random() < 0.6 else prism(profile, 1.1 * r, 6)
+    grip = meshes.lathe(profile, 16) if random.random() < 0.6 else faceted(profile, 1.1 * r, 6)
     cap = meshes.lathe(
         [(0, 0), (1.4 * r, 0), (1.4 * r, 0.5 * r), (0.5 * r, r), (0.5 * r, 1.3 * r), (0, 1.3 * r)]
     )
@@ -104,7 +104,7 @@ def _screwdriver_soft_grip(random: Random) -> Asset:
         (0.5 * r, h),
         (0, h),
     ]
-    grip = along_x(prism(profile, 1.35 * r, sides))
+    grip = along_x(faceted(profile, 1.35 * r, sides))
     pads = [
         strip([(0.15 * h, 0.0028, 0, 0.0028), (0.35 * h, 0.004, 0, 0.003), (0.55 * h, 0.0028, 0, 0.0028)], 8)
         .moved(z=r * (0.72 if sides == 3 else 0.95))
@@ -112,7 +112,9 @@ def _screwdriver_soft_grip(random: Random) -> Asset:
         for k in range(sides)
     ]
     shaft = _shaft(random, h - 0.002, random.uniform(0.07, 0.14), random.uniform(0.0028, 0.0042))
-    bolster = along_x(prism([(0, 0), (0.0075, 0), (0.0075, 0.012), (0, 0.012)], 0.0065, 6)).moved(x=h - 0.002)
+    bolster = along_x(faceted([(0, 0), (0.0075, 0), (0.0075, 0.012), (0, 0.012)], 0.0065, 6)).moved(
+        x=h - 0.002
+    )
     iron = meshes.merge(shaft, bolster) if random.random() < 0.5 else shaft
     parts = [Part(grip), Part(iron, steel(random))]
     if random.random() < 0.7:
@@ -132,7 +134,7 @@ def _screwdriver_wooden(random: Random) -> Asset:
         (0.55 * r, h),
         (0, h),
     ]
-    grip = meshes.lathe(profile) if random.random() < 0.5 else prism(profile, 1.08 * r, 8)
+    grip = meshes.lathe(profile) if random.random() < 0.5 else faceted(profile, 1.08 * r, 8)
     ferrule = meshes.lathe([(0, 0), (0.62 * r, 0), (0.5 * r, 0.014), (0, 0.014)]).moved(z=h - 0.003)
     shaft = _shaft(random, h, random.uniform(0.06, 0.12), random.uniform(0.003, 0.0042))
     parts = (Part(along_x(grip)), Part(meshes.merge(along_x(ferrule), shaft), steel(random)))

@@ -5,14 +5,7 @@ from __future__ import annotations
 from ivm_ros.datasets.tabletop import meshes
 from ivm_ros.datasets.tabletop.assets import ANY, Asset, Builder, Part, Random
 from ivm_ros.datasets.tabletop.varied.cutlery_handles import GRIP, METAL, WOOD, flat_handle, grip, rod
-from ivm_ros.datasets.tabletop.varied.shapes_tools import (
-    Row,
-    dish,
-    lying,
-    steel,
-    strip,
-    trim,
-)
+from ivm_ros.datasets.tabletop.varied.shapes_tools import Row, dish, lying, steel, strip, trim
 
 
 def _spoon_table(random: Random) -> Asset:

@@ -7,19 +7,8 @@ import math
 from ivm_ros.datasets.tabletop import meshes
 from ivm_ros.datasets.tabletop.assets import ANY, PATTERNED, Asset, Builder, Part, Random, Rgb
 from ivm_ros.datasets.tabletop.meshes import Mesh
-from ivm_ros.datasets.tabletop.varied.shapes_toys import (
-    DARK,
-    accent,
-    blob,
-    drum,
-    flattened,
-    limb,
-    maybe,
-    pair,
-    rounded_box,
-    set_down,
-    sleeve,
-)
+from ivm_ros.datasets.tabletop.varied.shapes import chance, flattened, pick_rgb, set_down
+from ivm_ros.datasets.tabletop.varied.shapes_toys import DARK, blob, drum, limb, pair, rounded_box, sleeve
 from ivm_ros.datasets.tabletop.varied.toys_balls import BALLS
 from ivm_ros.datasets.tabletop.varied.toys_bricks import BRICKS
 from ivm_ros.datasets.tabletop.varied.toys_columns import COLUMNS
@@ -36,14 +25,14 @@ def _face(random: Random, at: tuple[float, float, float], r: float, long: float 
     length, width = long * r * random.uniform(0.4, 0.75), r * random.uniform(0.4, 0.7)
     thick = r * random.uniform(0.12, 0.24)
     bill = blob((length, width, thick), (x + 0.85 * r + length * 0.5, y, z - 0.15 * r))
-    if maybe(random, 0.4):
+    if chance(random, 0.4):
         upper = blob((length, width, thick), (0.5 * length, 0, 0)).turned("y", -random.uniform(8, 20))
         bill = meshes.merge(bill, upper.moved(x + 0.8 * r, y, z))
     size, spread = r * random.uniform(0.1, 0.2), random.uniform(0.35, 0.6)
     side = r * math.sin(spread)
     eyes = pair((size, size, size), (x + 0.9 * r * math.cos(spread), side, z + 0.38 * r), 8)
     parts = [Part(bill, BILLS[int(random.integers(len(BILLS)))]), Part(eyes, DARK)]
-    if maybe(random, 0.3):
+    if chance(random, 0.3):
         whites = pair((size * 1.6,) * 3, (x + 0.8 * r * math.cos(spread), side * 0.95, z + 0.36 * r), 8)
         parts.append(Part(whites, (0.95, 0.95, 0.95)))
     return parts
@@ -80,12 +69,12 @@ def _duck_bath(random: Random) -> Asset:
     wings = [wing.turned("y", lift).moved(-0.15 * long, s * 0.88 * wide, 0.15 * high) for s in (1, -1)]
     head = blob((r, r * random.uniform(0.9, 1.05), r * random.uniform(0.9, 1.1)), (x, 0, z), segments)
     parts = [Part(meshes.merge(body, neck, tail, *wings, head)), *_face(random, (x, 0, z), r)]
-    if maybe(random, 0.25):
+    if chance(random, 0.25):
         hat = meshes.merge(drum(0.75 * r, 0.1 * r, 0.03 * r), drum(0.45 * r, 0.6 * r, 0.05 * r))
-        parts.append(Part(hat.moved(x, 0, z + 0.85 * r), accent(random)))
-    if maybe(random, 0.25):
+        parts.append(Part(hat.moved(x, 0, z + 0.85 * r), pick_rgb(random)))
+    if chance(random, 0.25):
         scarf = sleeve(0.5 * r, 0.92 * r, -0.13 * r, 0.13 * r).turned("y", 8)
-        parts.append(Part(scarf.moved(x, 0, z - 0.75 * r), accent(random)))
+        parts.append(Part(scarf.moved(x, 0, z - 0.75 * r), pick_rgb(random)))
     return _duck(parts)
 
 
@@ -102,14 +91,14 @@ def _duck_decoy(random: Random) -> Asset:
     x, z = long * random.uniform(0.65, 0.9), 0.7 * high + r * random.uniform(0.8, 2.2)
     neck = limb((0.6 * long, 0, 0.3 * high), (x, 0, z), r * 1.05, r * 0.75)
     head = blob((1.25 * r, 0.8 * r, 0.9 * r), (x + 0.1 * r, 0, z + 0.1 * r))
-    mallard = maybe(random, 0.4)
+    mallard = chance(random, 0.4)
     main = [body, back] if mallard else [body, back, neck, head]
     parts = [Part(meshes.merge(*main)), *_face(random, (x + 0.1 * r, 0, z), 1.02 * r, 1.4)]
     if mallard:
-        parts.append(Part(meshes.merge(neck, head), accent(random, ("green", "green", "brown", "black"))))
-    if maybe(random, 0.4):
+        parts.append(Part(meshes.merge(neck, head), pick_rgb(random, "green", "green", "brown", "black")))
+    if chance(random, 0.4):
         patch = pair((0.25 * long, 0.1 * wide, 0.3 * high), (-0.35 * long, 0.86 * wide, 0.25 * high))
-        parts.append(Part(patch, accent(random)))
+        parts.append(Part(patch, pick_rgb(random)))
     colors = ("brown", "brown", "white", "gray", "yellow", *ANY)
     return _duck(parts, "plain", "plain", "wooden", colors=colors)
 
@@ -154,13 +143,13 @@ def _duck_plank(random: Random) -> Asset:
     parts = [Part(meshes.merge(*main)), Part(bill, BILLS[int(random.integers(len(BILLS)))])]
     parts.append(Part(eye.moved(x + 0.25 * r, 0, z + 0.25 * r), DARK))
     wing = plate((0.45 * long, 0.4 * high), (-0.15 * long, 0), -10, 1.15)
-    parts.append(Part(wing, accent(random) if maybe(random, 0.4) else None))
-    if maybe(random, 0.75):
+    parts.append(Part(wing, pick_rgb(random) if chance(random, 0.4) else None))
+    if chance(random, 0.75):
         size, wide = high * random.uniform(0.4, 0.6), 0.3 * thick
         wheel = drum(size, wide, 0.15 * wide, 1, 20).moved(z=-wide / 2).turned("x", 90)
         out = (thick + wide) / 2
         wheels = [wheel.moved(i * 0.55 * long, j * out, -0.8 * high) for i in (1, -1) for j in (1, -1)]
-        parts.append(Part(meshes.merge(*wheels), accent(random)))
+        parts.append(Part(meshes.merge(*wheels), pick_rgb(random)))
     return _duck(parts, "plain", "plain", "wooden")
 
 

@@ -5,23 +5,12 @@ from __future__ import annotations
 import math
 
 import numpy as np
-import numpy.typing as npt
 
 from ivm_ros.datasets.tabletop import meshes
 from ivm_ros.datasets.tabletop.assets import Asset, Builder, Part, Random, Rgb
 from ivm_ros.datasets.tabletop.meshes import Mesh, Points
-from ivm_ros.datasets.tabletop.varied.shapes_toys import (
-    DARK,
-    PAINTED,
-    SOLID,
-    accent,
-    cap,
-    hoop,
-    maybe,
-    rippled,
-    set_down,
-    spread,
-)
+from ivm_ros.datasets.tabletop.varied.shapes import chance, lobed, pick_rgb, set_down, split
+from ivm_ros.datasets.tabletop.varied.shapes_toys import DARK, PAINTED, SOLID, cap, hoop, spread
 
 
 def _ball(
@@ -42,8 +31,8 @@ def _ball_seams(random: Random) -> Asset:
     """A ball with two or three rings of seams (basketball), or one curved seam (tennis ball, baseball)."""
     r = random.uniform(0.02, 0.06)
     thin = r * random.uniform(0.02, 0.045)
-    tint = DARK if maybe(random, 0.5) else accent(random)
-    if maybe(random, 0.5):
+    tint = DARK if chance(random, 0.5) else pick_rgb(random)
+    if chance(random, 0.5):
         rings = [hoop(r, (thin, thin), 6, 40).turned("x", turn) for turn in (0, 90)]
         rings.append(hoop(r, (thin, thin), 6, 40).turned("y", 90))
         lines = meshes.merge(*rings[: int(random.integers(2, 4))])
@@ -61,7 +50,7 @@ def _ball_patches(random: Random) -> Asset:
     r, count = random.uniform(0.025, 0.065), int(random.choice([1, 2, 6, 12, 20, 30]))
     opening = min(27.0, random.uniform(45, 62) / math.sqrt(count))
     patches = meshes.merge(*[cap(r, opening, *place) for place in spread(count)])
-    tint = DARK if maybe(random, 0.4) else accent(random)
+    tint = DARK if chance(random, 0.4) else pick_rgb(random)
     return _ball(random, meshes.ellipsoid(r, r, r, 26), r, Part(patches, tint), finishes=PAINTED)
 
 
@@ -74,16 +63,10 @@ def _ball_panels(random: Random) -> Asset:
     panel = np.floor(angles / (2 * math.pi / count)).astype(int) % count
     parts = []
     for number in range(0, count - 2, 3):
-        parts.append(Part(_only(shell, panel == number), accent(random)))
+        parts.append(Part(split(shell, panel == number)[1], pick_rgb(random)))
     poles = meshes.merge(cap(r, 16, 0, 0, 1.03), cap(r, 16, 180, 0, 1.03))
-    parts.append(Part(poles, accent(random)))
+    parts.append(Part(poles, pick_rgb(random)))
     return _ball(random, meshes.ellipsoid(r, r, r, 4 * count), r, *parts)
-
-
-def _only(mesh: Mesh, chosen: npt.NDArray[np.bool_]) -> Mesh:
-    """Return the chosen faces of a mesh."""
-    used, numbers = np.unique(mesh.faces[chosen], return_inverse=True)
-    return Mesh(mesh.vertices[used], numbers.reshape(-1, 3).astype(np.int32))
 
 
 def _ball_bumps(random: Random) -> Asset:
@@ -93,14 +76,14 @@ def _ball_bumps(random: Random) -> Asset:
     blunt = base * random.uniform(0.2, 0.8)
     knob = meshes.lathe([(0, 0.93 * r), (base, 0.93 * r), (blunt, r + 0.8 * long), (0, r + long)], 8)
     knobs = [knob.turned("y", polar).turned("z", azimuth) for polar, azimuth in spread(count)]
-    tint = accent(random) if maybe(random, 0.5) and count < 34 and base < 0.15 * r else None
+    tint = pick_rgb(random) if chance(random, 0.5) and count < 34 and base < 0.15 * r else None
     return _ball(random, meshes.ellipsoid(r, r, r, 22), r + long, Part(meshes.merge(*knobs), tint))
 
 
 def _ball_holes(random: Random) -> Asset:
     """A bowling ball, or a light ball full of holes; the holes are dark."""
     r = random.uniform(0.025, 0.06)
-    if maybe(random, 0.4):
+    if chance(random, 0.4):
         size, places = random.uniform(6, 9), [(12.0, 0.0), (12.0, 110.0), (26.0, 235.0)]
     else:
         count = int(random.integers(14, 32))
@@ -115,7 +98,7 @@ def _ball_ribbed(random: Random) -> Asset:
     kind = int(random.integers(3))
     if kind == 0:
         count = int(random.integers(6, 13))
-        ribbed = rippled(meshes.ellipsoid(r, r, r, 4 * count), count, random.uniform(0.03, 0.06))
+        ribbed = lobed(meshes.ellipsoid(r, r, r, 4 * count), count, random.uniform(0.03, 0.06))
         return _ball(random, ribbed, r, finishes=SOLID)
     if kind == 1:
         return _ball(random, meshes.ellipsoid(r, r, r, int(random.integers(9, 13))), r, finishes=SOLID)
@@ -124,7 +107,7 @@ def _ball_ribbed(random: Random) -> Asset:
     wall = [(1.012 * r * math.cos(a), 1.012 * r * math.sin(a)) for a in angles]
     inside = [(0.95 * r, wall[-1][1]), (0.95 * r, wall[0][1])]
     band = meshes.lathe([*wall, *inside, wall[0]], 30)
-    return _ball(random, meshes.ellipsoid(r, r, r, 28), r, Part(band, accent(random)), finishes=PAINTED)
+    return _ball(random, meshes.ellipsoid(r, r, r, 28), r, Part(band, pick_rgb(random)), finishes=PAINTED)
 
 
 def _ring(mesh: Mesh, *parts: Part, metal: bool = True) -> Asset:
@@ -182,7 +165,7 @@ def _ring_marked(random: Random) -> Asset:
         meshes.tube(_around(r, np.linspace(i * 360 / count, i * 360 / count + sweep, 8)), 1.03 * thick, 14)
         for i in range(count)
     ]
-    tint: Rgb = accent(random, ("white", "white", "red", "blue", "yellow", "black", "green"))
+    tint: Rgb = pick_rgb(random, "white", "white", "red", "blue", "yellow", "black", "green")
     return _ring(hoop(r, (thick, thick), 14, 36), Part(meshes.merge(*bands), tint), metal=False)
 
 
@@ -191,9 +174,9 @@ def _ring_facets(random: Random) -> Asset:
     r = random.uniform(0.026, 0.05)
     across = r * random.uniform(0.12, 0.36)
     corners, start = int(random.integers(4, 7)), float(random.choice([-90.0, -45.0]))
-    if maybe(random, 0.5):
+    if chance(random, 0.5):
         count = int(random.integers(5, 13))
-        waved = rippled(hoop(r, (across, across), 10, 60), count, random.uniform(0.04, 0.09))
+        waved = lobed(hoop(r, (across, across), 10, 60), count, random.uniform(0.04, 0.09))
         return _ring(waved, metal=False)
     return _ring(hoop(r, (across, across), corners, int(random.integers(9, 37)), start), metal=False)
 

@@ -9,15 +9,13 @@ import numpy as np
 from ivm_ros.datasets.tabletop import meshes
 from ivm_ros.datasets.tabletop.assets import Asset, Builder, Part, Random
 from ivm_ros.datasets.tabletop.meshes import Mesh, Points
+from ivm_ros.datasets.tabletop.varied.shapes import chance, pick_rgb, set_down
 from ivm_ros.datasets.tabletop.varied.shapes_toys import (
     PAINTED,
     SOLID,
-    accent,
     drum,
-    maybe,
     rectangle,
     rounded_box,
-    set_down,
     sleeve,
     tapering,
 )
@@ -52,7 +50,7 @@ def _lego_duplo(random: Random) -> Asset:
     unit = random.uniform(0.02, 0.034)
     columns, rows = int(random.integers(1, 5)), int(random.integers(2, 4))
     high = unit * random.uniform(0.9, 1.35)
-    return Asset("lego", (Part(_brick(columns, rows, unit, high, maybe(random, 0.7), 0.08)),))
+    return Asset("lego", (Part(_brick(columns, rows, unit, high, chance(random, 0.7), 0.08)),))
 
 
 def _lego_tall(random: Random) -> Asset:
@@ -89,8 +87,8 @@ def _lego_stack(random: Random) -> Asset:
         shift = int(random.integers(-1, 2)) * (level > 0) + (columns - width) / 2
         bricks.append(_brick(width, rows, unit, high).moved(shift * unit, 0, level * high))
     parts = [Part(meshes.merge(*bricks))]
-    if maybe(random, 0.5):
-        parts.append(Part(_brick(1, 2, unit, high).moved(0, 0, levels * high), accent(random)))
+    if chance(random, 0.5):
+        parts.append(Part(_brick(1, 2, unit, high).moved(0, 0, levels * high), pick_rgb(random)))
     return Asset("lego", set_down(parts))
 
 
@@ -98,7 +96,7 @@ def _lego_corner(random: Random) -> Asset:
     """An L-shaped brick, or a bridge on two legs."""
     unit, high = random.uniform(0.016, 0.024), random.uniform(1.0, 1.4)
     high *= unit
-    if maybe(random, 0.5):
+    if chance(random, 0.5):
         long = int(random.integers(2, 5))
         arm = _brick(long, 1, unit, high, bevel=0.02)
         legs = [
@@ -142,7 +140,7 @@ def _pyramid_plain(random: Random) -> Asset:
     """A flat to steep pyramid, upright or leaning a little, its tip sharp or cut."""
     r, tip = random.uniform(0.026, 0.06), random.uniform(0.004, 0.16)
     h = r * random.uniform(0.8, 2.3)
-    lean = random.uniform(-0.5, 0.5) * r if maybe(random, 0.3) else 0.0
+    lean = random.uniform(-0.5, 0.5) * r if chance(random, 0.3) else 0.0
     return _pyramid(random, [(1.0, 0.0), (tip, h * (1 - 0.5 * tip))], r, lean=lean)
 
 
@@ -194,7 +192,7 @@ def _pyramid_banded(random: Random) -> Asset:
         low = random.uniform(0.2, 0.35)
         places = (low,) if kind == 1 else (low, low + 0.3)
         bands = [tapering(plan, [(out - t, t * h), (out - t - wide, (t + wide) * h)]) for t in places]
-    return Asset("pyramid", (Part(body), Part(meshes.merge(*bands), accent(random))), finishes=PAINTED)
+    return Asset("pyramid", (Part(body), Part(meshes.merge(*bands), pick_rgb(random))), finishes=PAINTED)
 
 
 BRICKS: dict[str, tuple[Builder, ...]] = {

@@ -8,19 +8,8 @@ import numpy as np
 
 from ivm_ros.datasets.tabletop import meshes
 from ivm_ros.datasets.tabletop.assets import Asset, Builder, Part, Random
-from ivm_ros.datasets.tabletop.varied.shapes_toys import (
-    DARK,
-    PAINTED,
-    SOLID,
-    accent,
-    drum,
-    hoop,
-    maybe,
-    rippled,
-    rounded_box,
-    set_down,
-    sleeve,
-)
+from ivm_ros.datasets.tabletop.varied.shapes import chance, lobed, pick_rgb, set_down
+from ivm_ros.datasets.tabletop.varied.shapes_toys import DARK, PAINTED, SOLID, drum, hoop, rounded_box, sleeve
 
 
 def _radius_height(random: Random) -> tuple[float, float]:
@@ -40,7 +29,7 @@ def _cylinder_banded(random: Random) -> Asset:
     wide = h * random.uniform(0.1, 0.2) / (count + 1)
     places = h * (np.arange(count) + 1) / (count + 1) + random.uniform(-0.08, 0.08) * h
     bands = [sleeve(0.97 * r, r + 0.0006, z - wide, z + wide) for z in places]
-    parts = (Part(drum(r, h, 0.03 * r, 1)), Part(meshes.merge(*bands), accent(random)))
+    parts = (Part(drum(r, h, 0.03 * r, 1)), Part(meshes.merge(*bands), pick_rgb(random)))
     return Asset("cylinder", parts, finishes=PAINTED, lies=True)
 
 
@@ -56,7 +45,7 @@ def _cylinder_fluted(random: Random) -> Asset:
     """A cylinder with grooves along its side, like a drum of a column."""
     r, h = _radius_height(random)
     h, count = max(h, 1.5 * r), int(random.integers(10, 20))
-    body = rippled(drum(r, h, 0.04 * r, 1, 5 * count), count, random.uniform(0.02, 0.05))
+    body = lobed(drum(r, h, 0.04 * r, 1, 5 * count), count, random.uniform(0.02, 0.05))
     return Asset("cylinder", (Part(body),), finishes=SOLID, lies=True)
 
 
@@ -68,7 +57,7 @@ def _cylinder_grooved(random: Random) -> Asset:
     each = max(each, 0.03 / count)
     discs = [drum(r, each, bevel).moved(z=i * (each + gap)) for i in range(count)]
     core = drum(deep, count * (each + gap) - gap - 0.001, 0.001, 1)
-    parts = (Part(meshes.merge(*discs)), Part(core, DARK if maybe(random, 0.3) else None))
+    parts = (Part(meshes.merge(*discs)), Part(core, DARK if chance(random, 0.3) else None))
     return Asset("cylinder", parts, finishes=PAINTED, lies=True)
 
 
@@ -78,7 +67,7 @@ def _cylinder_ends(random: Random) -> Asset:
     parts = [Part(drum(r, h, 0.04 * r, 1, 30))]
     size = r * random.uniform(0.2, 0.6)
     disc = drum(size, h + 0.001, 0.0003, 1, 20).moved(z=-0.0005)
-    parts.append(Part(disc, DARK if maybe(random, 0.4) else accent(random)))
+    parts.append(Part(disc, DARK if chance(random, 0.4) else pick_rgb(random)))
     return Asset("cylinder", set_down(parts), finishes=PAINTED, lies=True)
 
 
@@ -95,7 +84,7 @@ def _cone_traffic(random: Random) -> Asset:
     side = 2 * r * random.uniform(1.15, 1.35)
     foot = (
         rounded_box(side, side, thick, 0.3 * thick, 1)
-        if maybe(random, 0.7)
+        if chance(random, 0.7)
         else drum(side / 2, thick, 0.2 * thick)
     )
     body = meshes.lathe([(0, 0), (r, 0), (tip, h), (0, h)])
@@ -107,7 +96,7 @@ def _cone_traffic(random: Random) -> Asset:
     parts = (
         Part(body),
         Part(foot),
-        Part(meshes.merge(*bands), accent(random, ("white", "white", "yellow"))),
+        Part(meshes.merge(*bands), pick_rgb(random, "white", "white", "yellow")),
     )
     return Asset(
         "cone", parts, ("orange",) * 6 + ("red", "yellow", "green", "blue", "pink", "white", "purple")
@@ -144,7 +133,10 @@ def _cone_stepped(random: Random) -> Asset:
     r, count = random.uniform(0.026, 0.045), int(random.integers(5, 9))
     each = r * random.uniform(1.5, 2.8) / count
     discs = [drum(r * (1 - 0.9 * i / count), each, 0.3 * each).moved(z=i * each) for i in range(count)]
-    parts = [Part(meshes.merge(*discs[:-1])), Part(discs[-1], accent(random) if maybe(random, 0.4) else None)]
+    parts = [
+        Part(meshes.merge(*discs[:-1])),
+        Part(discs[-1], pick_rgb(random) if chance(random, 0.4) else None),
+    ]
     return Asset("cone", tuple(parts), finishes=PAINTED)
 
 
@@ -159,19 +151,19 @@ def _cone_hat(random: Random) -> Asset:
     for i in range(int(random.integers(9, 18))):
         t = (i % 3 + 0.6) / 4
         dots.append(dot.turned("y", tilt).moved(r * (1 - t), 0, t * h).turned("z", 137.5 * i))
-    second = accent(random)
+    second = pick_rgb(random)
     foot = meshes.merge(hoop(r, (0.05 * r, 0.05 * r), 8).moved(z=0.05 * r))
-    parts.append(Part(meshes.merge(*dots) if maybe(random, 0.5) else foot, second))
-    if maybe(random, 0.5):
+    parts.append(Part(meshes.merge(*dots) if chance(random, 0.5) else foot, second))
+    if chance(random, 0.5):
         size = r * random.uniform(0.12, 0.22)
-        parts.append(Part(meshes.ellipsoid(size, size, size, 12).moved(z=h), accent(random)))
+        parts.append(Part(meshes.ellipsoid(size, size, size, 12).moved(z=h), pick_rgb(random)))
     return Asset("cone", set_down(parts))
 
 
 def _cone_facets(random: Random) -> Asset:
     """A cone cut with nine to fourteen facets, with or without a low round plinth."""
     r, h = _cone_parts(random)
-    foot = h * random.uniform(0.03, 0.15) if maybe(random, 0.5) else 0.0
+    foot = h * random.uniform(0.03, 0.15) if chance(random, 0.5) else 0.0
     profile = [(0, 0), (r, 0), (r, foot), (0, h)] if foot else [(0, 0), (r, 0), (0, h)]
     mesh = meshes.lathe(profile, int(random.integers(9, 15)))
     return Asset("cone", (Part(mesh),), finishes=SOLID, lies=not foot)

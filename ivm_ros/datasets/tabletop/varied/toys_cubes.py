@@ -7,15 +7,13 @@ import numpy as np
 from ivm_ros.datasets.tabletop import meshes
 from ivm_ros.datasets.tabletop.assets import Asset, Builder, Part, Random, Support
 from ivm_ros.datasets.tabletop.meshes import Mesh
+from ivm_ros.datasets.tabletop.varied.shapes import chance, pick_rgb, set_down
 from ivm_ros.datasets.tabletop.varied.shapes_toys import (
     DARK,
     PAINTED,
-    accent,
     drum,
-    maybe,
-    on_faces,
+    on_cube_faces,
     rounded_box,
-    set_down,
     sleeve,
 )
 
@@ -47,8 +45,8 @@ def _cube_die(random: Random) -> Asset:
         dots = [dot.moved((i % 3 - 1) * step, (i // 3 - 1) * step) for i in PIPS[number]]
         faces.append(meshes.merge(*dots))
     body = rounded_box(side, side, side, side * random.uniform(0.05, 0.2))
-    tint = accent(random, ("white", "white", "black", "black", "black", "red", "blue"))
-    return _cube(side, Part(body), Part(on_faces(faces, side), tint), finishes=("plain",))
+    tint = pick_rgb(random, "white", "white", "black", "black", "black", "red", "blue")
+    return _cube(side, Part(body), Part(on_cube_faces(faces, side), tint), finishes=("plain",))
 
 
 def _cube_letters(random: Random) -> Asset:
@@ -62,8 +60,11 @@ def _cube_letters(random: Random) -> Asset:
             for i, (x, y, w, h) in enumerate(GLYPHS[index])
         ]
         faces.append(meshes.merge(*bars))
-    parts = [Part(rounded_box(side, side, side, 0.03 * side, 1)), Part(on_faces(faces, side), accent(random))]
-    if maybe(random, 0.5):
+    parts = [
+        Part(rounded_box(side, side, side, 0.03 * side, 1)),
+        Part(on_cube_faces(faces, side), pick_rgb(random)),
+    ]
+    if chance(random, 0.5):
         parts.append(Part(_frame(side, 0.08 * side, rise)))
     return _cube(side + 2 * rise, *set_down(parts))
 
@@ -85,7 +86,7 @@ def _cube_framed(random: Random) -> Asset:
     """A cube with raised edges or corners, like a crate; or only its thick edges around a smaller core."""
     side = random.uniform(0.035, 0.08)
     wide, rise = side * random.uniform(0.08, 0.16), side * random.uniform(0.01, 0.05)
-    tint = accent(random) if maybe(random, 0.25) else None
+    tint = pick_rgb(random) if chance(random, 0.25) else None
     if tint:
         wide, rise = 0.07 * side, 0.02 * side
     core = meshes.box(side, side, side)
@@ -105,7 +106,7 @@ def _cube_puzzle(random: Random) -> Asset:
     middle = (count - 1) / 2
     cubes = [small.moved((i - middle) * unit, (j - middle) * unit, (k + 0.02) * unit) for i, j, k in outer]
     core = meshes.box(0.9 * side, 0.9 * side, 0.9 * side).moved(z=0.05 * side)
-    parts = (Part(meshes.merge(*cubes)), Part(core, DARK if maybe(random, 0.6) else None))
+    parts = (Part(meshes.merge(*cubes)), Part(core, DARK if chance(random, 0.6) else None))
     return _cube(side, *parts, finishes=("plain", "plain", "wooden"))
 
 
@@ -124,8 +125,8 @@ def _cube_marked(random: Random) -> Asset:
     else:
         mark = sleeve(0.7 * size, 1.1 * size, 0, 2 * rise, 20)
     body = rounded_box(side, side, side, side * random.uniform(0.02, 0.12), 2)
-    tint = DARK if maybe(random, 0.35) else accent(random)
-    return _cube(side, Part(body), Part(on_faces([mark.moved(z=-rise)] * 6, side), tint))
+    tint = DARK if chance(random, 0.35) else pick_rgb(random)
+    return _cube(side, Part(body), Part(on_cube_faces([mark.moved(z=-rise)] * 6, side), tint))
 
 
 CUBES: dict[str, tuple[Builder, ...]] = {

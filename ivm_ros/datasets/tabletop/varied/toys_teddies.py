@@ -10,18 +10,8 @@ import numpy as np
 from ivm_ros.datasets.tabletop import meshes
 from ivm_ros.datasets.tabletop.assets import Asset, Builder, Part, Random, Rgb
 from ivm_ros.datasets.tabletop.meshes import Mesh
-from ivm_ros.datasets.tabletop.varied.shapes_toys import (
-    DARK,
-    accent,
-    blob,
-    drum,
-    limb,
-    maybe,
-    pair,
-    rounded_box,
-    set_down,
-    sleeve,
-)
+from ivm_ros.datasets.tabletop.varied.shapes import chance, pick_rgb, set_down
+from ivm_ros.datasets.tabletop.varied.shapes_toys import DARK, blob, drum, limb, pair, rounded_box, sleeve
 
 COLORS = ("brown",) * 8 + (
     "white",
@@ -67,11 +57,11 @@ def _head(random: Random, bear: _Body) -> list[Part]:
     long, low = r * random.uniform(0.3, 0.5), z - r * random.uniform(0.2, 0.35)
     muzzle = blob((long, r * random.uniform(0.38, 0.52), 0.34 * r), (x + 0.75 * r, y, low), min(n, 14))
     inner = pair((0.3 * ear, 0.6 * ear, 0.6 * ear), (x + 0.3 * ear, out * r, z + up * r), 10)
-    light = [muzzle, inner] if maybe(random, 0.5) else [muzzle]
+    light = [muzzle, inner] if chance(random, 0.5) else [muzzle]
     nose = blob((0.1 * r, 0.17 * r, 0.12 * r), (x + 0.75 * r + 0.95 * long, y, low + 0.12 * r), 10)
     eye, side = r * random.uniform(0.08, 0.15), r * random.uniform(0.3, 0.42)
     eyes = pair((eye,) * 3, (x + 0.82 * r, side, z + r * random.uniform(0.12, 0.3)), 8)
-    plain = maybe(random, 0.25)
+    plain = chance(random, 0.25)
     tint = None if plain else pale
     return [Part(meshes.merge(*main)), Part(meshes.merge(*light), tint), Part(meshes.merge(nose, eyes), DARK)]
 
@@ -87,7 +77,7 @@ def _trunk(random: Random, bear: _Body) -> list[Part]:
     """Return the trunk, with a pale belly at times."""
     deep, wide, high = bear.trunk
     parts = [Part(blob(bear.trunk, bear.middle, bear.segments))]
-    if maybe(random, 0.4):
+    if chance(random, 0.4):
         x, y, z = bear.middle
         belly = blob((0.5 * deep, 0.62 * wide, 0.62 * high), (x + 0.58 * deep, y, z), min(bear.segments, 14))
         parts.append(Part(belly, PALE[int(random.integers(len(PALE)))]))
@@ -114,7 +104,7 @@ def _legs_forward(random: Random, bear: _Body) -> list[Part]:
         (deep * random.uniform(1.4, 2.0), wide * random.uniform(0.65, 1), thick),
     )
     parts = [Part(_both(start, toe, thick, thick * random.uniform(0.9, 1.1)))]
-    if maybe(random, 0.4):
+    if chance(random, 0.4):
         soles = pair((0.12 * thick, 0.65 * thick, 0.7 * thick), (toe[0] + 1.02 * thick, toe[1], toe[2]), 10)
         parts.append(Part(soles, PALE[int(random.integers(len(PALE)))]))
     return parts
@@ -139,10 +129,10 @@ def _neckwear(random: Random, bear: _Body) -> list[Part]:
         return []
     if kind == 1:
         loops = pair((0.14 * r, 0.32 * r, 0.2 * r), (x + 0.75 * r, 0.3 * r, low), 10)
-        return [Part(meshes.merge(loops, blob((0.16 * r,) * 3, (x + 0.8 * r, 0, low), 8)), accent(random))]
+        return [Part(meshes.merge(loops, blob((0.16 * r,) * 3, (x + 0.8 * r, 0, low), 8)), pick_rgb(random))]
     scarf = sleeve(0.3 * r, 0.78 * r, -0.13 * r, 0.13 * r, 20).moved(x, 0, low)
     end = rounded_box(0.12 * r, 0.3 * r, 0.8 * r, 0.03 * r, 1).moved(x + 0.78 * r, 0.25 * r, low - 0.75 * r)
-    return [Part(meshes.merge(scarf, end), accent(random))]
+    return [Part(meshes.merge(scarf, end), pick_rgb(random))]
 
 
 def _teddy(parts: list[Part]) -> Asset:
@@ -173,7 +163,7 @@ def _moved(parts: list[Part], change: Callable[[Mesh], Mesh]) -> list[Part]:
 
 def _teddy_lying(random: Random) -> Asset:
     """A floppy bear on its back or its side."""
-    side = 90.0 if maybe(random, 0.3) else 0.0
+    side = 90.0 if chance(random, 0.3) else 0.0
     parts = _moved(_upright(random), lambda mesh: mesh.turned("y", -90).turned("x", side))
     return _teddy(_moved(parts, lambda mesh: mesh.turned("z", 180)))
 
@@ -183,13 +173,13 @@ def _teddy_dressed(random: Random) -> Asset:
     bear = _measures(random, (0.9, 1.2))
     arms = _arms(random, bear, (0.1, 0.8), (-0.8, 0.2))
     parts = [*_head(random, bear), Part(blob(bear.trunk, bear.middle)), *_legs_forward(random, bear), arms]
-    tint, r, (x, y, z) = accent(random), bear.head, bear.face
-    if maybe(random, 0.65):
+    tint, r, (x, y, z) = pick_rgb(random), bear.head, bear.face
+    if chance(random, 0.65):
         angles = np.linspace(-0.3, 1.2, 6)
         shell = [(1.04 * float(np.cos(a)), 1.04 * float(np.sin(a))) for a in angles]
         jersey = meshes.lathe([(0.9, shell[0][1]), *shell, (0.0, shell[-1][1])], 24)
         parts.append(Part(jersey.scaled(bear.trunk).moved(*bear.middle), tint))
-    if maybe(random, 0.6):
+    if chance(random, 0.6):
         brim = drum(r * random.uniform(0.6, 0.85), 0.1 * r, 0.03 * r, 1, 20)
         crown = drum(0.48 * r, r * random.uniform(0.3, 0.7), 0.08 * r, 2, 20)
         parts.append(Part(meshes.merge(brim, crown).turned("y", -8).moved(x, y, z + 0.82 * r), tint))
@@ -217,13 +207,13 @@ def _teddy_hugging(random: Random) -> Asset:
             for s in (1, -1)
         ]
         held = meshes.merge(*lobes)
-    return _teddy([*parts, Part(held, accent(random, ("red", "red", "pink", "blue", "yellow", "green")))])
+    return _teddy([*parts, Part(held, pick_rgb(random, "red", "red", "pink", "blue", "yellow", "green"))])
 
 
 def _teddy_facets(random: Random) -> Asset:
     """A bear of few facets, as carved or cast."""
     bear = replace(_measures(random), segments=int(random.integers(6, 9)))
-    legs = _legs_forward if maybe(random, 0.6) else _legs_down
+    legs = _legs_forward if chance(random, 0.6) else _legs_down
     parts = [*_head(random, bear), *_trunk(random, bear), *legs(random, bear)]
     parts.append(_arms(random, bear, (0.0, 0.7), (-0.9, 0.3)))
     return replace(_teddy(parts), finishes=("plain", "plain", "wooden"))
