@@ -3,7 +3,8 @@
 python -m ivm_ros.training.ivm_tiny.recipe OUT --workers 2
 
 Each stage is a command of its own, shown before it runs, and is not repeated once it is done: the same call
-goes on after an interruption. About four hours on two cores, most of it the stage `views`.
+goes on after an interruption, and another one in the same folder is refused. On two cores four hours for the
+stage `views` alone, five in all or so; not run from the start as a whole.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from ivm_ros.datasets.folder import INDEX
+
 _SCENES, _VIEWS, _ROOM = "ivm_ros.datasets.tabletop.generate", "ivm_ros.training.ivm_tiny", "ivm_ros.cli"
 WEIGHTS = "ivm_tiny.safetensors"
 """What comes out, in the recipe's folder."""
@@ -32,12 +35,14 @@ class Stage:
     Attributes:
         name: for people, and of the file that says that it is done.
         arguments: of Python.
-        resumes: what it wants besides where it was interrupted: it has left this file.
+        resumes: what it leaves on the way; where that is, the command goes on with `--resume`.
+        proof: what it writes last, of a command that refuses to run again once that is there.
     """
 
     name: str
     arguments: tuple[str, ...]
     resumes: Path | None = None
+    proof: Path | None = None
 
     def command(self) -> list[str]:
         """Return the command line as it has to be now."""
@@ -60,7 +65,8 @@ def stages(folder: Path, scenes: int, minutes: float, workers: int, seed: int) -
 
     def examine(name: str, count: int, first: int) -> Stage:
         options = ("--scenes", str(count), "--seed", str(first), "--workers", str(workers))
-        return Stage(f"scenes for {name}", ("-m", _ROOM, "render", str(folder / name), *options))
+        command = ("-m", _ROOM, "render", str(folder / name), *options)
+        return Stage(f"scenes for {name}", command, proof=folder / name / INDEX)
 
     train = ["--store", store, "--looks", looks, "--output", run, "--minutes", f"{minutes:g}"]
     train += ["--workers", str(workers), "--seed", str(seed)]
@@ -85,20 +91,41 @@ def stages(folder: Path, scenes: int, minutes: float, workers: int, seed: int) -
 def follow(recipe: Sequence[Stage], folder: Path, console: Console) -> None:
     """Run the stages that are not done yet.
 
+    The folder keeps the arguments of each, in `<number> <name>.begun` and then `.done`.
+
     Raises:
+        ValueError: the folder has a stage that was called with other arguments.
         subprocess.CalledProcessError: one failed; what it printed says why.
     """
     folder.mkdir(parents=True, exist_ok=True)
     for number, stage in enumerate(recipe, start=1):
-        done = folder / f"{number:02d} {stage.name}.done"
+        name = f"{number:02d} {stage.name}"
+        begun, done = folder / f"{name}.begun", folder / f"{name}.done"
+        known = [file for file in (done, begun) if file.exists()]
+        for file in known:
+            _expect_same(stage, file)
+        # it may have been killed after its end, before that was noted
+        if begun in known and stage.proof is not None and stage.proof.exists():
+            begun.replace(done)
         if done.exists():
             console.print(f"{number}/{len(recipe)} {stage.name}: done before")
             continue
+        begun.write_text(shlex.join(stage.arguments) + "\n", encoding="utf-8")
         command = stage.command()
         console.print(f"{number}/{len(recipe)} {stage.name}: {shlex.join(command)}", soft_wrap=True)
         started = time.monotonic()
         subprocess.run(command, check=True)
-        done.write_text(f"{time.monotonic() - started:.0f} s\n", encoding="utf-8")
+        console.print(f"took {time.monotonic() - started:.0f} s")
+        begun.replace(done)
+
+
+def _expect_same(stage: Stage, file: Path) -> None:
+    wanted, had = shlex.join(stage.arguments), file.read_text(encoding="utf-8").strip()
+    if wanted != had:
+        raise ValueError(
+            f"expected that the stage {stage.name!r} is\n  {wanted}\ngot, in {file},\n  {had}\n"
+            "choose another folder, or remove this file and what the stage wrote to do it anew"
+        )
 
 
 def main(
@@ -110,8 +137,11 @@ def main(
 ) -> None:
     """Train ivm-tiny from chance."""
     console = Console()
+    folder = folder.resolve()  # the stages are compared as they were called, from wherever that was
     try:
         follow(stages(folder, scenes, minutes, workers, seed), folder, console)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
     except subprocess.CalledProcessError as error:
         console.print("[red]this stage failed; mend what it says, and call again to go on[/red]")
         raise SystemExit(error.returncode) from None
