@@ -13,10 +13,12 @@ from tiny_scenes import SMALL, drawn_scene
 
 from ivm_ros.datasets.tabletop.store import write_shard
 from ivm_ros.models.ivm_tiny.files import load_weights
+from ivm_ros.training.ivm_tiny import train
 from ivm_ros.training.ivm_tiny.data import IGNORE, Batch, make_batch
 from ivm_ros.training.ivm_tiny.losses import WEIGHTS, _classes, heat_loss, losses, pointed, total
+from ivm_ros.training.ivm_tiny.settings import Settings
 from ivm_ros.training.ivm_tiny.task import TinyTask
-from ivm_ros.training.ivm_tiny.train import Settings, Trainer, run_worker, schedule
+from ivm_ros.training.ivm_tiny.train import Trainer, run_worker, schedule
 from ivm_ros.training.losses import dice
 
 # Losses
@@ -164,3 +166,43 @@ def test_a_run_resumes_where_it_stopped(settings):
     lines = [json.loads(line) for line in (output / "log.jsonl").read_text().splitlines()]
     assert [line["step"] for line in lines if "giou" in line] == [first["step"], second["step"]]
     assert load_weights(output / "ivm_tiny.safetensors")[0].config == SMALL
+
+
+@pytest.fixture
+def parent(monkeypatch):
+    """The pid of what started a worker, as long as that lives: an item to change."""
+    alive = [4711]
+    monkeypatch.setattr(train.os, "getppid", lambda: alive[0])
+    return alive
+
+
+@pytest.mark.parametrize("alone", [False, True])
+def test_a_worker_that_is_left_saves_and_ends(settings, parent, monkeypatch, alone):
+    step, ended = Trainer.train_step, []
+
+    def killed(trainer):
+        if trainer.step == 2:  # while a third step would be taken
+            parent[0] = 1
+            if alone:
+                raise RuntimeError("Connection closed by peer")
+        return step(trainer)
+
+    monkeypatch.setattr(Trainer, "train_step", killed)
+    monkeypatch.setattr(train.Monitor, "close", lambda monitor: ended.append(monitor))
+    run_worker(0, replace(settings, steps=50), port=0, parent=4711)
+    assert torch.load(settings.checkpoint, weights_only=True)["step"] == (2 if alone else 3)
+    assert len(ended) == 1
+
+
+def test_a_step_that_fails_while_the_parent_lives_is_an_error(settings, parent, monkeypatch):
+    def failing(trainer):
+        raise RuntimeError("no memory")
+
+    monkeypatch.setattr(Trainer, "train_step", failing)
+    with pytest.raises(RuntimeError, match="no memory"):
+        run_worker(0, replace(settings, steps=2), port=0, parent=4711)
+
+
+def test_a_worker_whose_parent_died_before_it_looked_begins_nothing(settings, parent):
+    run_worker(0, replace(settings, steps=2), port=0, parent=4710)
+    assert not any(settings.output.iterdir())

@@ -19,7 +19,7 @@ class Journal:
 
     Args:
         output: the folder of the run; must exist.
-        total: of what the progress bar counts: steps, or seconds.
+        total: of what the progress bar counts: steps, or 1 for the share of the run that is done.
         title: of the bar.
         since: the step that a resumed run goes on from; later lines of the log are of steps that are
             repeated, and go. None keeps all.

@@ -13,7 +13,6 @@ import math
 import os
 import socket
 import time
-from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
 from typing import Annotated, Any
@@ -24,66 +23,13 @@ import torch.multiprocessing as multiprocessing
 import typer
 from torch import Tensor, nn
 
-from ivm_ros.models.ivm_tiny.config import TinyConfig
 from ivm_ros.models.ivm_tiny.files import load_weights
 from ivm_ros.training.ivm_tiny.data import ShardPool, make_batch
 from ivm_ros.training.ivm_tiny.first_looks import put_into
 from ivm_ros.training.ivm_tiny.losses import losses, total
 from ivm_ros.training.ivm_tiny.monitor import Monitor
+from ivm_ros.training.ivm_tiny.settings import Settings
 from ivm_ros.training.ivm_tiny.task import TinyTask
-
-
-@dataclass(frozen=True)
-class Settings:
-    """Of one run.
-
-    Attributes:
-        store: folder with the shards; validation shards in it are scored now and then.
-        looks: folder of `first_looks` to start with, or None.
-        output: folder of the run: checkpoint, log, pictures, exported weights.
-        minutes: of training, all sessions together; the learning rate falls to zero over them.
-        steps: instead of minutes, so that a run does not depend on how fast it goes; None for minutes.
-        start: weights to go on from, of this network's sizes, or None for chance.
-        workers: processes.
-        seed: of weights, views, augmentation and questions.
-        batch: views a process and step.
-        per_view: questions about each, in the steps that ask.
-        ask_every: in so many steps one asks; in the others the network only looks, which is more to learn.
-        close_ups: share of the steps that show parts of views at less resolution, at first and at last.
-        whole: share of the views of the other steps that are shown whole, likewise.
-        at_last: share of the run from which on views are shown as cameras will show them: a network does best
-            on things as large as it saw them last (Touvron et al., 2019).
-        rate: highest learning rate.
-        ema: decay of the averaged weights, which are the ones that count.
-        save_minutes: between checkpoints.
-        score_minutes: between scores on validation views, with a picture and exported weights.
-        config: of the network; its size is the views'.
-    """
-
-    store: Path
-    output: Path
-    minutes: float
-    steps: int | None = None
-    start: Path | None = None
-    looks: Path | None = None
-    workers: int = 2
-    seed: int = 0
-    batch: int = 8
-    per_view: int = 6
-    ask_every: int = 2
-    close_ups: tuple[float, float] = (0.6, 0.3)
-    whole: tuple[float, float] = (0.2, 0.8)
-    at_last: float = 0.6
-    rate: float = 2e-3
-    ema: float = 0.998
-    save_minutes: float = 5.0
-    score_minutes: float = 10.0
-    config: TinyConfig = field(default_factory=TinyConfig)
-
-    @property
-    def checkpoint(self) -> Path:
-        """Where the state is kept that a run resumes from."""
-        return self.output / "checkpoint.pt"
 
 
 class Trainer:
@@ -202,20 +148,36 @@ def update_average(averaged: nn.Module, model: nn.Module, decay: float) -> None:
             value.copy_(source[name])
 
 
-def run_worker(rank: int, settings: Settings, port: int) -> None:
-    """Train in this process until the time is used up."""
+def run_worker(rank: int, settings: Settings, port: int, parent: int | None = None) -> None:
+    """Train in this process until the time is used up, or until it is left alone.
+
+    Args:
+        rank: of this worker; the first one saves and tells.
+        settings: of the run.
+        port: of this machine, at which the workers meet; of several workers alone.
+        parent: pid of what started it; once that is gone, the worker saves and ends. None not to look.
+    """
+
+    def left() -> bool:
+        # torch has SIGINT sent to workers then; those of a run in a script's background ignore it
+        return parent is not None and os.getppid() != parent
+
+    if left():
+        return
     torch.set_num_threads(1)
-    parent = os.getppid()
     if settings.workers > 1:
         rendezvous = f"tcp://127.0.0.1:{port}"
         dist.init_process_group("gloo", rendezvous, rank=rank, world_size=settings.workers)
     trainer = Trainer(settings, rank)
     monitor = Monitor(settings.output, settings.store, trainer.averaged) if rank == 0 else None
     last = saved = scored = rescanned = time.monotonic()
-    while trainer.progress < 1:
-        if settings.workers > 1 and os.getppid() != parent:
-            return  # the run was killed, and this worker was left; the checkpoint is what there is
-        terms = trainer.train_step()
+    while trainer.progress < 1 and not left():
+        try:
+            terms = trainer.train_step()
+        except RuntimeError:
+            if left():
+                break  # another worker noticed first, and gave no gradients
+            raise
         now = time.monotonic()
         trainer.elapsed += now - last
         last = now
@@ -234,9 +196,10 @@ def run_worker(rank: int, settings: Settings, port: int) -> None:
             scored = now
     if monitor is not None:
         trainer.save()
-        monitor.score(trainer.step)
+        if not left():
+            monitor.score(trainer.step)
         monitor.close()
-    if settings.workers > 1:
+    if settings.workers > 1 and not left():
         dist.destroy_process_group()
 
 
@@ -261,7 +224,16 @@ def main(
 ) -> None:
     """Train ivm-tiny."""
     settings = Settings(
-        store, output, minutes, steps, start, looks, workers, seed, rate=rate, score_minutes=score_minutes
+        store=store,
+        output=output,
+        minutes=minutes,
+        steps=steps,
+        start=start,
+        looks=looks,
+        workers=workers,
+        seed=seed,
+        rate=rate,
+        score_minutes=score_minutes,
     )
     if settings.checkpoint.exists() and not resume:
         raise typer.BadParameter(f"{settings.checkpoint} exists; pass --resume to go on, or another --output")
@@ -271,7 +243,7 @@ def main(
     if workers == 1:
         run_worker(0, settings, 0)
     else:
-        multiprocessing.spawn(run_worker, (settings, _free_port()), nprocs=workers)
+        multiprocessing.spawn(run_worker, (settings, _free_port(), os.getpid()), nprocs=workers)
 
 
 if __name__ == "__main__":
