@@ -5,11 +5,13 @@ python benchmarks/tiny_ablation.py FOLDER --store STORE --output RUNS --steps 60
 Each row goes on from the same weights, with one part taken out, for equally many steps in which the others
 may make up for it. The first row takes nothing out, and shows what those steps do by themselves. In
 `tiny_parts.py` the same parts are left out without any training. FOLDER is that of `held_out_sets.py`, STORE
-is rendered by `python -m ivm_ros.datasets.tabletop.generate`. Rows that RUNS has are not trained again.
+is rendered by `python -m ivm_ros.datasets.tabletop.generate`. Rows that RUNS has are not trained again; those
+of other settings are refused.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 from typing import Annotated, Any
@@ -25,7 +27,8 @@ import ivm_ros
 from ivm_ros.checkpoints import read_metadata
 from ivm_ros.evaluation.report import shown
 from ivm_ros.models.ivm_tiny.files import WEIGHTS, load_weights, save_weights
-from ivm_ros.training.ivm_tiny.train import Settings, run_worker
+from ivm_ros.training.ivm_tiny.settings import Settings
+from ivm_ros.training.ivm_tiny.train import run_worker
 
 PARTS = (NOTHING, "closer look", "outlines", "looks at other objects", "concepts of the words")
 """Rows; names of `tiny_parts.WITHOUT`."""
@@ -34,11 +37,23 @@ SETS = ("plain", "instances")
 
 
 def learned(name: str, start: Path, store: Path, output: Path, steps: int, rate: float) -> Path:
-    """Return weights that went on from `start` without a part, with its calibration."""
+    """Return weights that went on from `start` without a part, with its calibration.
+
+    Raises:
+        ValueError: `output` has a row that other settings were begun with.
+    """
     run = output / name.replace(" ", "_")
-    file = run / "calibrated.safetensors"
+    file, kept = run / "calibrated.safetensors", run / "settings.json"
+    # weights by their contents: the ones of a package change where they lie
+    weights = hashlib.sha256(start.read_bytes()).hexdigest()
+    asked = {"store": str(store.resolve()), "start": weights, "steps": steps, "rate": rate}
+    if run.exists():
+        had = json.loads(kept.read_text(encoding="utf-8")) if kept.exists() else None
+        if had != asked:
+            raise ValueError(f"expected {asked} in {kept}, got {had}; choose another folder or remove {run}")
     if not file.exists():
         run.mkdir(parents=True, exist_ok=True)
+        kept.write_text(json.dumps(asked, indent=1) + "\n", encoding="utf-8")
         settings = Settings(store, run, minutes=0, steps=steps, start=start, workers=1, rate=rate)
         with WITHOUT[name]():
             run_worker(0, settings, port=0)

@@ -89,20 +89,49 @@ class Batch:
         return torch.tensor([bool(question.targets) for question in self.questions])
 
 
-class ShardPool:
-    """The shards of one training process, read where they lie; picks up new ones as they are finished.
+class StoredViews:
+    """Views of some shards, read where they lie.
+
+    Args:
+        stores: the shards.
+        most: how many views, the first ones; None for all.
+    """
+
+    def __init__(self, stores: Sequence[Store], most: int | None = None) -> None:
+        self.stores, self.most = [*stores], most
+
+    def __len__(self) -> int:
+        total = sum(map(len, self.stores))
+        return total if self.most is None else min(self.most, total)
+
+    def scene(self, index: int) -> Scene:
+        """Return view `index` of all."""
+        for store in self.stores:
+            if index < len(store):
+                return store.scene(index)
+            index -= len(store)
+        raise IndexError(f"expected an index below {len(self)}")
+
+    def draw(self, count: int, rng: Random) -> list[Scene]:
+        """Return `count` views by chance."""
+        return [self.scene(rng.randrange(len(self))) for _ in range(count)]
+
+
+class ShardPool(StoredViews):
+    """The shards of one training process; picks up new ones as they are finished.
 
     Args:
         folder: of the store.
-        split: "train", "validation" or "test": shards are named by it.
+        split: "train", "validation" or "test": shards are named by it, of whatever world: those of
+            test-varied and of test-new are of "test".
         rank: of this process; it reads every `world`-th shard.
         world: number of processes.
     """
 
     def __init__(self, folder: Path, split: str, rank: int = 0, world: int = 1) -> None:
         self.folder, self.split, self.rank, self.world = folder, split, rank, world
+        super().__init__(())
         self._stems: set[Path] = set()
-        self.stores: list[Store] = []
         self.rescan()
 
     def rescan(self) -> int:
@@ -118,21 +147,6 @@ class ShardPool:
             self.stores.extend(map_shards(new))
             self._stems.update(new)
         return len(new)
-
-    def __len__(self) -> int:
-        return sum(map(len, self.stores))
-
-    def scene(self, index: int) -> Scene:
-        """Return view `index` of all."""
-        for store in self.stores:
-            if index < len(store):
-                return store.scene(index)
-            index -= len(store)
-        raise IndexError(f"expected an index below {len(self)}")
-
-    def draw(self, count: int, rng: Random) -> list[Scene]:
-        """Return `count` views by chance."""
-        return [self.scene(rng.randrange(len(self))) for _ in range(count)]
 
 
 def make_batch(

@@ -1,11 +1,12 @@
 """What more scenes, and more designs of each kind, teach ivm-tiny's closer look: a learning curve.
 
-python benchmarks/tiny_scenes.py STORE --steps 2000 --json curve.json
+python benchmarks/tiny_curve.py STORE --steps 2000 --json curve.json
 
 STORE is rendered by `python -m ivm_ros.datasets.tabletop.generate`: the split train of the worlds known and
-varied, the split validation of known, and the split test of new. Each
-row teaches a closer look from chance, on crops of so many scenes, for equally many steps; what counts is the
-share of objects whose kind it then names rightly, of designs that it was taught and of ones that it was not.
+varied, the split validation of known, and the split test of new. Each row teaches a closer look from chance,
+on crops of so many scenes, for equally many steps; what counts is the share of objects whose kind it then
+names rightly, of designs that it was taught and of ones that it was not. The crops that are asked about are
+mirrored, and changed in their light, window and noise, as those of training are.
 """
 
 from __future__ import annotations
@@ -23,10 +24,9 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from ivm_ros.datasets.tabletop.scene import Scene
 from ivm_ros.datasets.tabletop.store import Store, complete_shards, map_shards
 from ivm_ros.models.ivm_tiny.config import TinyConfig
-from ivm_ros.training.ivm_tiny.data import IGNORE
+from ivm_ros.training.ivm_tiny.data import IGNORE, StoredViews
 from ivm_ros.training.ivm_tiny.first_looks import Naming, draw_crops, teach
 from ivm_ros.training.journal import Journal
 
@@ -36,31 +36,6 @@ ROWS = (("known", 125), ("known", 500), ("known", 2000), ("known", 8000), ("vari
 EXAMINED = {"known": "validation-", "new": "test-new-"}
 """World that is asked about -> how its shards are named."""
 _CROPS = 40  # batches that are scored
-
-
-class Views:
-    """The first views of some shards.
-
-    Args:
-        stores: the shards.
-        count: how many views, at most.
-    """
-
-    def __init__(self, stores: Sequence[Store], count: int | None = None) -> None:
-        self.stores = stores
-        total = sum(map(len, stores))
-        self.count = total if count is None else min(count, total)
-
-    def draw(self, count: int, rng: Random) -> list[Scene]:
-        """Return `count` views by chance."""
-        return [self._scene(rng.randrange(self.count)) for _ in range(count)]
-
-    def _scene(self, index: int) -> Scene:
-        for store in self.stores:
-            if index < len(store):
-                return store.scene(index)
-            index -= len(store)
-        raise IndexError(f"expected an index below {self.count}")
 
 
 def shards(folder: Path, beginning: str) -> list[Store]:
@@ -79,8 +54,20 @@ def shards(folder: Path, beginning: str) -> list[Store]:
     return map_shards(stems)
 
 
+def first(stores: Sequence[Store], scenes: int) -> StoredViews:
+    """Return the views of the first scenes of some shards.
+
+    Raises:
+        ValueError: they have not so many.
+    """
+    views = StoredViews(stores, VIEWS * scenes)
+    if len(views) < VIEWS * scenes:
+        raise ValueError(f"expected {scenes} scenes in the store, got {len(views) // VIEWS}; render more")
+    return views
+
+
 @torch.inference_mode()
-def named(task: Naming, views: Views) -> float:
+def named(task: Naming, views: StoredViews) -> float:
     """Return the share of the objects in some crops whose kind is named rightly."""
     task.eval()
     config, rng, right = TinyConfig(), Random(5), []
@@ -91,7 +78,7 @@ def named(task: Naming, views: Views) -> float:
     return float(torch.cat(right).float().mean())
 
 
-def learned(views: Views, steps: int, seed: int) -> Naming:
+def learned(views: StoredViews, steps: int, seed: int) -> Naming:
     """Return a closer look that was taught on crops of `views`."""
     torch.manual_seed(seed)
     task, rng = Naming(TinyConfig()), Random(seed)
@@ -110,15 +97,18 @@ def main(
 ) -> None:
     """Draw the learning curve of the closer look."""
     torch.set_num_threads(1)
-    worlds = {"known": shards(store, "train-"), "varied": shards(store, "train-varied-")}
-    asked = {name: Views(shards(store, beginning)) for name, beginning in EXAMINED.items()}
-    taught = [(f"{world}, {scenes}", Views(worlds[world], VIEWS * scenes)) for world, scenes in ROWS]
-    taught.append(("both, all", Views([*worlds["known"], *worlds["varied"]])))
+    try:
+        worlds = {"known": shards(store, "train-"), "varied": shards(store, "train-varied-")}
+        asked = {name: StoredViews(shards(store, beginning)) for name, beginning in EXAMINED.items()}
+        taught = [(f"{world}, {scenes}", first(worlds[world], scenes)) for world, scenes in ROWS]
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
+    taught.append(("both, all", StoredViews([*worlds["known"], *worlds["varied"]])))
     rows = {}
     for name, views in taught:
         task = learned(views, steps, seed)
         rows[name] = {
-            "scenes": views.count // VIEWS,
+            "scenes": len(views) // VIEWS,
             **{world: named(task, each) for world, each in asked.items()},
         }
         if output is not None:
