@@ -140,6 +140,13 @@ def test_a_network_that_finds_nothing_yet_has_nothing_to_join(command, asked) ->
     assert isinstance(result.exception, ValueError) and "train longer first" in str(result.exception)
 
 
+@pytest.mark.parametrize("split", ["train", "validation"])
+def test_both_splits_are_wanted_before_anything_is_looked_at(tmp_path, command, asked, split) -> None:
+    (tmp_path / f"{split}-00000.jsonl").unlink()
+    result = command(*asked)
+    assert result.exit_code == 2 and f"expected finished {split} shards" in " ".join(result.output.split())
+
+
 def test_the_command_teaches_the_joiner_and_nothing_else(tmp_path, command, asked, monkeypatch) -> None:
     found = Found(strips((0, 4), (4, 8), (10, 14)), torch.tensor([0.9, 0.8, 0.7]))
     monkeypatch.setattr(joining, "seen", lambda model, batch: [(found, torch.tensor([0, 0, 1]))])

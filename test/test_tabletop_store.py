@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+import typer
+from typer.testing import CliRunner
 
 from ivm_ros.datasets.tabletop import generate, seeds
 from ivm_ros.datasets.tabletop.store import complete_shards, load_store
@@ -76,4 +78,25 @@ def test_a_split_has_only_so_many_scenes(tmp_path: Path, scenes: int, apart: int
     most = f"expected at most {1_000_000 // apart} scenes {apart} apart, got {scenes}"
     with pytest.raises(ValueError, match=most):
         generate.write_store(tmp_path / "store", "train", scenes, apart=apart)
+    assert not (tmp_path / "store").exists()
+
+
+@pytest.mark.parametrize(
+    ("split", "world", "message"),
+    [
+        ("train", "old", "expected one of known, varied, new, got 'old'"),
+        ("exam", "known", "expected one of train, validation, test, got 'exam'"),
+        ("train", "new", "expected the split test for the world that is held out, got train"),
+    ],
+)
+def test_what_there_is_not_is_refused_before_anything_is_made(
+    tmp_path: Path, split: str, world: str, message: str
+) -> None:
+    with pytest.raises(ValueError, match=message):
+        generate.write_store(tmp_path / "store", split, 2, world=world)
+    app = typer.Typer()
+    app.command()(generate.main)
+    result = CliRunner().invoke(app, [str(tmp_path / "store"), "--split", split, "--world", world])
+    assert result.exit_code == 2
+    assert message in " ".join(result.output.replace("│", " ").split())
     assert not (tmp_path / "store").exists()

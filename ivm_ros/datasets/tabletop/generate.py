@@ -12,16 +12,21 @@ from typing import Annotated
 
 import typer
 
+from .held_out.world import NEW
 from .processes import in_processes
 from .seeds import SPLITS
 from .store import complete_shards, write_shard
+from .varied.world import VARIED
+from .world import KNOWN, World
 
 SHARD_SCENES = 250
 STORE_SIZE = (256, 192)
 """(width, height) of the views of a store, and of those that questions are decided on."""
-WORLDS = ("known", "varied", "new")
+WORLDS: dict[str, World] = {"known": KNOWN, "varied": VARIED, "new": NEW}
 """What scenes are made from: one design of each kind, several, or what is held out; see `world`, `varied` and
 `held_out`."""
+USUAL = "known"
+"""Of these; shards of it are named by their split alone."""
 
 
 @dataclass(frozen=True)
@@ -33,14 +38,10 @@ class _ShardTask:
 
 
 def _render_shard(task: _ShardTask) -> None:
-    from .held_out.world import NEW
-    from .renderer import VIEWS, TabletopRenderer
-    from .varied.world import VARIED
-    from .world import KNOWN
+    from .renderer import VIEWS, TabletopRenderer  # needs an OpenGL library
 
     seeds = task.seeds
-    world = dict(zip(WORLDS, (KNOWN, VARIED, NEW), strict=True))[task.world]
-    renderer = TabletopRenderer(task.size, world=world)
+    renderer = TabletopRenderer(task.size, world=WORLDS[task.world])
     try:
         scenes = [scene for seed in seeds for scene in renderer.render(seed)]
     finally:
@@ -57,7 +58,7 @@ def write_store(
     workers: int = 1,
     apart: int = 1,
     scale: int = 1,
-    world: str = WORLDS[0],
+    world: str = USUAL,
 ) -> list[Path]:
     """Render scenes into shards and return the stems of all that the split now has, of whatever world.
 
@@ -74,20 +75,14 @@ def write_store(
         world: one of `WORLDS`; a store may have scenes of all.
 
     Raises:
-        ValueError: the split has not so many seeds, or must not have such a world.
+        ValueError: see `check_request`.
     """
-    if world == "new" and split != "test":
-        raise ValueError(f"expected the split test for the world that is held out, got {split}")
+    check_request(split, scenes, apart, world)
     seeds = SPLITS[split]
     shards = -(-scenes // SHARD_SCENES)
-    most = len(seeds) // (SHARD_SCENES * apart) * SHARD_SCENES
-    if scenes > most:
-        raise ValueError(
-            f"expected at most {most} scenes {apart} apart, got {scenes}; ask for fewer, or for nearer ones"
-        )
     folder.mkdir(parents=True, exist_ok=True)
     step = SHARD_SCENES * apart
-    name = split if world == WORLDS[0] else f"{split}-{world}"
+    name = split if world == USUAL else f"{split}-{world}"
     wanted = {
         folder / f"{name}-{shard:05d}": seeds[shard * step : (shard + 1) * step : apart]
         for shard in range(shards)
@@ -100,6 +95,24 @@ def write_store(
     return [stem for stem in complete_shards(folder) if stem.name.startswith(f"{split}-")]
 
 
+def check_request(split: str, scenes: int, apart: int, world: str) -> None:
+    """Refuse what `write_store` cannot render; arguments as of it.
+
+    Raises:
+        ValueError: no such split or world, the split must not have such a world, or has not so many seeds.
+    """
+    for name, names in ((split, SPLITS), (world, WORLDS)):
+        if name not in names:
+            raise ValueError(f"expected one of {', '.join(names)}, got {name!r}")
+    if world == "new" and split != "test":
+        raise ValueError(f"expected the split test for the world that is held out, got {split}")
+    most = len(SPLITS[split]) // (SHARD_SCENES * apart) * SHARD_SCENES
+    if scenes > most:
+        raise ValueError(
+            f"expected at most {most} scenes {apart} apart, got {scenes}; ask for fewer, or for nearer ones"
+        )
+
+
 def main(
     folder: Annotated[Path, typer.Argument(help="where the shards go")],
     scenes: Annotated[int, typer.Option(min=1, help="scenes; each gives two views")] = 12_000,
@@ -107,13 +120,13 @@ def main(
     workers: Annotated[int, typer.Option(min=1, help="processes")] = 1,
     apart: Annotated[int, typer.Option(min=1, help="seeds from scene to scene; more are more objects")] = 1,
     scale: Annotated[int, typer.Option(min=1, max=8, help="of the views, times 256x192")] = 1,
-    world: Annotated[str, typer.Option(help=f"one of {', '.join(WORLDS)}; new is for tests")] = WORLDS[0],
+    world: Annotated[str, typer.Option(help=f"one of {', '.join(WORLDS)}; new is for tests")] = USUAL,
 ) -> None:
     """Render a training store."""
-    if split not in SPLITS:
-        raise typer.BadParameter(f"expected one of {', '.join(SPLITS)}, got {split!r}")
-    if world not in WORLDS:
-        raise typer.BadParameter(f"expected one of {', '.join(WORLDS)}, got {world!r}")
+    try:
+        check_request(split, scenes, apart, world)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
     stems = write_store(folder, split, scenes, workers, apart, scale, world)
     print(f"{len(stems)} shards of {2 * SHARD_SCENES} views in {folder}")
 

@@ -70,22 +70,20 @@ def seen(model: IvmTiny, batch: Batch) -> Iterator[tuple[Found, Tensor]]:
         yield found, owners(found, truth[batch.image == number])
 
 
-def gather(
-    model: IvmTiny, pool: ShardPool, views: int, split: str, seed: int
-) -> tuple[Tensor, Tensor, Tensor]:
+def gather(model: IvmTiny, pool: ShardPool, views: int, seed: int) -> tuple[Tensor, Tensor, Tensor]:
     """Return the `examples` of so many views; of the split train they are augmented.
 
     Raises:
         ValueError: there are none.
     """
     rng, parts = Random(seed), []
-    for _ in track(range(-(-views // _VIEWS)), f"looking at {split} views"):
-        batch = make_batch(pool.draw(_VIEWS, rng), rng, 0, model.config, split=split, whole=_WHOLE)
+    for _ in track(range(-(-views // _VIEWS)), f"looking at {pool.split} views"):
+        batch = make_batch(pool.draw(_VIEWS, rng), rng, 0, model.config, split=pool.split, whole=_WHOLE)
         parts += [examples(*each) for each in seen(model, batch)]
     there, back, same = (torch.cat(column) for column in zip(*parts, strict=True))
     if not len(same):
         raise ValueError(
-            f"expected finds in {views} views of {split}, got at most one each; train longer first"
+            f"expected finds in {views} views of {pool.split}, got at most one each; train longer first"
         )
     return there, back, same
 
@@ -121,10 +119,14 @@ def main(
     seed: Annotated[int, typer.Option(help="of everything random")] = 0,
 ) -> None:
     """Teach the joiner of ivm-tiny."""
+    taught, asked = (ShardPool(store, split) for split in ("train", "validation"))
+    for pool in (taught, asked):
+        if not len(pool):
+            raise typer.BadParameter(f"expected finished {pool.split} shards in {store}, got none")
     torch.manual_seed(seed)
     model, calibration = load_weights(weights)
-    learned = gather(model, ShardPool(store, "train"), views, "train", seed)
-    held = gather(model, ShardPool(store, "validation"), max(8, views // 10), "validation", seed)
+    learned = gather(model, taught, views, seed)
+    held = gather(model, asked, max(8, views // 10), seed)
     joiner = Joiner()
     torch.nn.init.normal_(joiner.judge[4].weight, std=0.1)  # type: ignore[arg-type]
     teach(joiner, *learned, steps, seed)

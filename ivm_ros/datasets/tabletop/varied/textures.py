@@ -42,7 +42,10 @@ def surface(random: Random) -> Texture:
 
 
 def _slanted(random: Random) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    """Return the coordinates of a face in [0, 1), turned by a quarter of a right angle or two."""
+    """Return the coordinates of a face, turned by one to three quarters of a right angle.
+
+    The first are in [0, 1.42), the second in (-0.93, 0.93).
+    """
     rows, columns = np.indices((FACE_SIDE, FACE_SIDE)) / FACE_SIDE
     angle = np.pi / 8 * random.integers(1, 4)
     return np.cos(angle) * rows + np.sin(angle) * columns, np.cos(angle) * columns - np.sin(angle) * rows
@@ -54,7 +57,10 @@ def _faces(first: npt.ArrayLike, second: npt.ArrayLike, inside: npt.NDArray[np.b
 
 
 def checkered(random: Random, first: npt.ArrayLike, second: npt.ArrayLike) -> Texture:
-    """Return (6 * 48, 48, 3) uint8 cube faces as `textures.checkered` does, half of the time slanted."""
+    """Return (6 * 48, 48, 3) uint8 cube faces as `textures.checkered` does, half of the time slanted.
+
+    The fields of slanted ones need not be square: each direction has a count of its own.
+    """
     if random.random() < 0.5:
         return textures.checkered(random, first, second)
     u, v = (np.floor(side * random.choice([3, 4, 6])).astype(int) for side in _slanted(random))
