@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -80,9 +81,11 @@ def write_picture(
 
 
 def write_index(folder: Path, entries: Iterable[dict[str, Any]]) -> None:
-    """Write `index.jsonl`; call it last, so that a folder with an index is complete."""
+    """Write `index.jsonl`, by rename; call it last, so that a folder with an index is complete."""
     lines = "".join(json.dumps(entry, ensure_ascii=False) + "\n" for entry in entries)
-    (folder / INDEX).write_text(lines, encoding="utf-8")
+    partial = (folder / INDEX).with_suffix(".partial")
+    partial.write_text(lines, encoding="utf-8")
+    os.replace(partial, folder / INDEX)
 
 
 def box_around(mask: Mask) -> list[int]:
