@@ -32,7 +32,7 @@ from ivm_ros.training.ivm_tiny.train import run_worker
 
 PARTS = (NOTHING, "closer look", "outlines", "looks at other objects", "concepts of the words")
 """Rows; names of `tiny_parts.WITHOUT`."""
-SETS = ("plain", "instances")
+SETS = ("plain",)
 """Of FOLDER that are measured."""
 
 
