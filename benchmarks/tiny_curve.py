@@ -26,8 +26,9 @@ from rich.table import Table
 
 from ivm_ros.datasets.tabletop.store import Store, complete_shards, map_shards
 from ivm_ros.models.ivm_tiny.config import TinyConfig
-from ivm_ros.training.ivm_tiny.data import IGNORE, StoredViews
+from ivm_ros.training.ivm_tiny.data import IGNORE
 from ivm_ros.training.ivm_tiny.first_looks import Naming, draw_crops, teach
+from ivm_ros.training.ivm_tiny.views import StoredViews
 from ivm_ros.training.journal import Journal
 
 VIEWS = 2  # of a scene

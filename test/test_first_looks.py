@@ -16,7 +16,7 @@ from ivm_ros.models.ivm_tiny.files import WEIGHTS, load_weights
 from ivm_ros.models.ivm_tiny.glimpses import SIDE
 from ivm_ros.models.ivm_tiny.model import IvmTiny
 from ivm_ros.training.ivm_tiny import first_looks
-from ivm_ros.training.ivm_tiny.data import ShardPool
+from ivm_ros.training.ivm_tiny.views import ShardPool
 
 
 @pytest.fixture

@@ -11,9 +11,10 @@ from tiny_scenes import SMALL, drawn_scene, twice
 
 from ivm_ros.datasets.tabletop.store import write_shard
 from ivm_ros.training.augment import augment
-from ivm_ros.training.ivm_tiny.data import CLOSE_UP, IGNORE, ShardPool, make_batch
+from ivm_ros.training.ivm_tiny.data import CLOSE_UP, IGNORE, make_batch
 from ivm_ros.training.ivm_tiny.instances import view_objects
 from ivm_ros.training.ivm_tiny.task import padded, with_false
+from ivm_ros.training.ivm_tiny.views import ShardPool
 
 
 def test_augmented_maps_stay_with_their_pictures():

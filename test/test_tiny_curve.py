@@ -15,8 +15,8 @@ from typer.testing import CliRunner
 
 from ivm_ros.datasets.tabletop.store import write_shard
 from ivm_ros.models.ivm_tiny.config import TinyConfig
-from ivm_ros.training.ivm_tiny.data import StoredViews
 from ivm_ros.training.ivm_tiny.first_looks import Naming
+from ivm_ros.training.ivm_tiny.views import StoredViews
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 NAMES = ("train-00000", "train-00001", "train-varied-00000", "validation-00000", "test-new-00000")

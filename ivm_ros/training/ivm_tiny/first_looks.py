@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
-from typing import Annotated, Protocol
+from typing import Annotated
 
 import cv2
 import numpy as np
@@ -22,13 +22,13 @@ import torch.nn.functional as F
 import typer
 from torch import Tensor, nn
 
-from ivm_ros.datasets.tabletop.scene import Scene
 from ivm_ros.models.ivm_tiny.config import TinyConfig
 from ivm_ros.models.ivm_tiny.files import load_weights
 from ivm_ros.models.ivm_tiny.glimpses import SIDE, Closer, Outliner, cut
 from ivm_ros.models.ivm_tiny.model import IvmTiny
 from ivm_ros.models.ivm_tiny.objects import LooksHead
-from ivm_ros.training.ivm_tiny.data import IGNORE, ShardPool, classes_of
+from ivm_ros.training.ivm_tiny.data import IGNORE, classes_of
+from ivm_ros.training.ivm_tiny.views import ShardPool, StoredViews
 from ivm_ros.training.journal import Journal
 from ivm_ros.training.losses import dice
 
@@ -54,15 +54,7 @@ class Crops:
     looks: Tensor
 
 
-class Views(Protocol):
-    """Where views come from; `ShardPool` is one."""
-
-    def draw(self, count: int, rng: Random) -> list[Scene]:
-        """Return `count` views by chance."""
-        ...
-
-
-def draw_crops(pool: Views, config: TinyConfig, rng: Random) -> Crops:
+def draw_crops(pool: StoredViews, config: TinyConfig, rng: Random) -> Crops:
     """Return the objects of a few views that are not too small, through windows that are not quite right."""
     parts: list[tuple[Tensor, npt.NDArray[np.float32], npt.NDArray[np.float32], npt.NDArray[np.int64]]] = []
     for scene in pool.draw(_VIEWS, rng):

@@ -24,7 +24,8 @@ from ivm_ros.models.ivm_tiny.encoder import Features, normalise
 from ivm_ros.models.ivm_tiny.files import load_weights, save_weights
 from ivm_ros.models.ivm_tiny.joiner import SAME, Joiner, pairs
 from ivm_ros.models.ivm_tiny.model import Found, IvmTiny, maxima, strongest
-from ivm_ros.training.ivm_tiny.data import Batch, ShardPool, make_batch
+from ivm_ros.training.ivm_tiny.data import Batch, make_batch
+from ivm_ros.training.ivm_tiny.views import ShardPool
 
 NOWHERE, UNCLEAR = -1, -2
 """Labels of finds that lie in no object, and of those that nobody can tell."""

@@ -10,8 +10,9 @@ import numpy.typing as npt
 
 from ivm_ros.models.ivm_tiny.files import save_weights
 from ivm_ros.models.ivm_tiny.model import IvmTiny
-from ivm_ros.training.ivm_tiny.data import Batch, ShardPool
+from ivm_ros.training.ivm_tiny.data import Batch
 from ivm_ros.training.ivm_tiny.scoring import Case, answer_cases, summarise
+from ivm_ros.training.ivm_tiny.views import ShardPool
 from ivm_ros.training.journal import Journal
 
 _LOG_EVERY = 50

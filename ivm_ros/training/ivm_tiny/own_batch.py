@@ -16,10 +16,11 @@ from ivm_ros.datasets.tabletop.scene import Scene
 from ivm_ros.evaluation.fingerprint import fingerprint
 from ivm_ros.grounding import Image, Mask
 from ivm_ros.models.ivm_tiny.config import TinyConfig
-from ivm_ros.training.ivm_tiny.data import IGNORE, Batch, ShardPool, make_batch
+from ivm_ros.training.ivm_tiny.data import IGNORE, Batch, make_batch
 from ivm_ros.training.ivm_tiny.instances import ViewObjects, view_objects
 from ivm_ros.training.ivm_tiny.own_pictures import AskedPicture
 from ivm_ros.training.ivm_tiny.task import TRUE_MASKS
+from ivm_ros.training.ivm_tiny.views import ShardPool
 
 _Any = TypeVar("_Any", "OwnBatch", Batch)
 

@@ -18,7 +18,8 @@ from ivm_ros.grounding import Heatmap, Image
 from ivm_ros.models.ivm_tiny.files import sigmoid
 from ivm_ros.models.ivm_tiny.grounder import Calibration, TinyGrounder
 from ivm_ros.models.ivm_tiny.model import IvmTiny
-from ivm_ros.training.ivm_tiny.data import Batch, ShardPool, make_batch
+from ivm_ros.training.ivm_tiny.data import Batch, make_batch
+from ivm_ros.training.ivm_tiny.views import ShardPool
 
 
 @dataclass(frozen=True, eq=False)

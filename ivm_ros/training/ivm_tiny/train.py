@@ -24,12 +24,13 @@ import typer
 from torch import Tensor, nn
 
 from ivm_ros.models.ivm_tiny.files import load_weights
-from ivm_ros.training.ivm_tiny.data import ShardPool, make_batch
+from ivm_ros.training.ivm_tiny.data import make_batch
 from ivm_ros.training.ivm_tiny.first_looks import put_into
 from ivm_ros.training.ivm_tiny.losses import losses, total
 from ivm_ros.training.ivm_tiny.monitor import Monitor
 from ivm_ros.training.ivm_tiny.settings import Settings
 from ivm_ros.training.ivm_tiny.task import TinyTask
+from ivm_ros.training.ivm_tiny.views import ShardPool
 
 
 class Trainer:
