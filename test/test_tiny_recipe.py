@@ -39,9 +39,10 @@ def parsed(stage: Stage) -> dict[str, Any]:
 
 
 def test_every_stage_is_a_program_that_takes_its_options(tmp_path: Path) -> None:
-    read = {stage.name: parsed(stage) for stage in stages(tmp_path, 500, 1.5, 3, 7)}
+    read = {stage.name: parsed(stage) for stage in stages(tmp_path, 500, 40, 1.5, 3, 7)}
     assert read["scenes"]["scenes"] == read["scenes, varied"]["scenes"] == 500
     assert (read["scenes"]["world"], read["scenes, varied"]["world"]) == ("known", "varied")
+    assert (read["crops, closer"]["steps"], read["crops, outliner"]["steps"]) == (40, 8)
     assert read["views"]["minutes"] == 1.5 and read["views"]["workers"] == 3 and read["views"]["seed"] == 7
     assert read["views"]["looks"] == read["crops, closer"]["output"] == read["crops, outliner"]["output"]
     assert read["pieces"]["weights"] == read["views"]["output"] / "ivm_tiny.safetensors"
@@ -108,7 +109,7 @@ def test_what_another_call_left_is_no_proof(tmp_path: Path) -> None:
 
 
 def test_renders_are_proved_by_the_index(tmp_path: Path) -> None:
-    proofs = {stage.name: stage.proof for stage in stages(tmp_path, 500, 1.5, 3, 7) if stage.proof}
+    proofs = {stage.name: stage.proof for stage in stages(tmp_path, 500, 40, 1.5, 3, 7) if stage.proof}
     assert proofs == {f"scenes for {name}": tmp_path / name / INDEX for name in ("validation", "test")}
 
 

@@ -24,6 +24,7 @@ from rich.console import Console
 from ivm_ros.datasets.folder import INDEX
 
 _SCENES, _VIEWS, _ROOM = "ivm_ros.datasets.tabletop.generate", "ivm_ros.training.ivm_tiny", "ivm_ros.cli"
+_OUTLINES = 0.2  # steps for outlines, of those for closer looks: they are learned sooner, and cost more
 WEIGHTS = "ivm_tiny.safetensors"
 """What comes out, in the recipe's folder."""
 
@@ -50,7 +51,9 @@ class Stage:
         return [sys.executable, *self.arguments, *again]
 
 
-def stages(folder: Path, scenes: int, minutes: float, workers: int, seed: int) -> tuple[Stage, ...]:
+def stages(
+    folder: Path, scenes: int, crops: int, minutes: float, workers: int, seed: int
+) -> tuple[Stage, ...]:
     """Return the stages, in order; arguments as of `main`."""
     store, looks, run = (str(folder / name) for name in ("store", "looks", "run"))
     validation, test = str(folder / "validation"), str(folder / "test")
@@ -78,8 +81,8 @@ def stages(folder: Path, scenes: int, minutes: float, workers: int, seed: int) -
         render("scenes", "--scenes", str(scenes)),
         render("scenes, varied", "--scenes", str(scenes), "--world", "varied"),
         render("scenes to validate", "--split", "validation", "--scenes", "250"),
-        teach("closer", 9000),
-        teach("outliner", 3500),
+        teach("closer", crops),
+        teach("outliner", max(1, round(_OUTLINES * crops))),
         Stage("views", ("-m", f"{_VIEWS}.train", *train), resumes=Path(run) / "checkpoint.pt"),
         Stage("pieces", ("-m", f"{_VIEWS}.joining", *join)),
         examine("validation", 120, 1_500_000),
@@ -131,6 +134,7 @@ def _expect_same(stage: Stage, file: Path) -> None:
 def main(
     folder: Annotated[Path, typer.Argument(help="where all of it goes; 30 GB as it comes")],
     scenes: Annotated[int, typer.Option(min=1, help="of each of the two worlds")] = 8000,
+    crops: Annotated[int, typer.Option(min=1, help="steps of the stage `crops, closer`")] = 18_000,
     minutes: Annotated[float, typer.Option(min=0.1, help="of the stage `views`")] = 215,
     workers: Annotated[int, typer.Option(min=1, help="processes; one for each core")] = 2,
     seed: Annotated[int, typer.Option(help="of the training")] = 0,
@@ -139,7 +143,7 @@ def main(
     console = Console()
     folder = folder.resolve()  # the stages are compared as they were called, from wherever that was
     try:
-        follow(stages(folder, scenes, minutes, workers, seed), folder, console)
+        follow(stages(folder, scenes, crops, minutes, workers, seed), folder, console)
     except ValueError as error:
         raise typer.BadParameter(str(error)) from None
     except subprocess.CalledProcessError as error:
