@@ -147,10 +147,10 @@ def test_weights_round_trip(tmp_path, small):
     [
         ({}, "expected .* to be of format"),
         ({"format": "ivm-tiny 1"}, "expected .* to be of format"),
-        ({"format": "ivm-tiny 3"}, "unusable metadata"),
-        ({"format": "ivm-tiny 3", "config": "{", "calibration": "{}"}, "unusable metadata"),
-        ({"format": "ivm-tiny 3", "config": '{"wings": 2}', "calibration": "{}"}, "unusable metadata"),
-        ({"format": "ivm-tiny 3", "config": SMALL.to_json(), "calibration": "{}"}, "does not fit IvmTiny"),
+        ({"format": "ivm-tiny 4"}, "unusable metadata"),
+        ({"format": "ivm-tiny 4", "config": "{", "calibration": "{}"}, "unusable metadata"),
+        ({"format": "ivm-tiny 4", "config": '{"wings": 2}', "calibration": "{}"}, "unusable metadata"),
+        ({"format": "ivm-tiny 4", "config": SMALL.to_json(), "calibration": "{}"}, "does not fit IvmTiny"),
     ],
 )
 def test_foreign_files_are_refused(tmp_path, metadata, message):

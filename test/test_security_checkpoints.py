@@ -236,7 +236,7 @@ def changed(values, path, value):
 
 
 def tiny_file(path, config):
-    metadata = {"format": "ivm-tiny 3", "config": config, "calibration": "{}"}
+    metadata = {"format": "ivm-tiny 4", "config": config, "calibration": "{}"}
     save_file({"weight": torch.zeros(1)}, path, metadata)
 
 
