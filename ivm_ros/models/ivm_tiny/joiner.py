@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ivm_ros.models.ivm_tiny.geometry import PAIR, relative, shape_of
@@ -29,7 +28,7 @@ def pairs(masks: Tensor, sure: Tensor) -> Tensor:
     area = inside.sum(dim=1).clamp(min=1)
     under = inside.T / area
     common = inside @ inside.T
-    wide = F.max_pool2d(inside.unflatten(1, masks.shape[1:])[:, None], 3, stride=1, padding=1).flatten(1)
+    wide = _grown(_grown(masks > 0, 1), 2).float().flatten(1)
     touching = ((wide @ inside.T - common) / area).sqrt()
     believed = chances.flatten(1) @ under  # does the first take the second's cells for its own?
     logits = masks.clamp(-_SURE, _SURE).flatten(1) @ under / 4
@@ -40,6 +39,14 @@ def pairs(masks: Tensor, sure: Tensor) -> Tensor:
     both = [believed, believed.T, logits, logits.T, shared, shared.T, touching, overlap]
     near = relative(shape_of(chances)[None])[0]
     return torch.cat([torch.stack(both, dim=-1), first, first.transpose(0, 1), near], dim=-1)
+
+
+def _grown(masks: Tensor, axis: int) -> Tensor:
+    """Return (N, h, w) bool masks, a cell longer at both ends of an axis; pooling takes far longer."""
+    grown, length = masks.clone(), masks.shape[axis] - 1
+    grown.narrow(axis, 1, length).logical_or_(masks.narrow(axis, 0, length))
+    grown.narrow(axis, 0, length).logical_or_(masks.narrow(axis, 1, length))
+    return grown
 
 
 class Joiner(nn.Module):
@@ -60,8 +67,8 @@ class Joiner(nn.Module):
 
     def forward(self, masks: Tensor, sure: Tensor) -> Tensor:
         """Return (N, N) logits that two finds are of one object, the same in either order; see `pairs`."""
-        there = pairs(masks, sure)
-        return self.of_pairs(there, there.transpose(0, 1))
+        judged: Tensor = self.judge(pairs(masks, sure))[..., 0]
+        return judged + judged.T
 
     def of_pairs(self, there: Tensor, back: Tensor) -> Tensor:
         """Return the logits of (..., `_INPUTS`) pairs that are given in both orders."""
