@@ -24,10 +24,12 @@ ROOT = Path(__file__).parent.parent
 ARGUMENTS = {
     "grounding": {
         *("model", "checkpoint", "device", "image", "image_transport", "instruction", "display_mode"),
+        *("model_options", "model_python", "cores", "tracker", "cameras"),
         *("autostart", "namespace", "params_file", "log_level"),
     },
     "demo": {
         *("source", "loop", "camera_params_file", "instruction", "model", "checkpoint", "device"),
+        *("model_options", "model_python", "cores", "tracker"),
         *("display_mode", "namespace", "params_file", "log_level"),
     },
 }
